@@ -4,64 +4,90 @@
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppBackendRequest {
+    /// The HTTP request.
     pub request: HttpRequestEnvelope,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// State as the previous response left it.
     pub state: ::serde_json::Value,
 }
 /// The answer of a backend component: the HTTP response and the next state document.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppBackendResponse {
+    /// The HTTP response.
     pub response: HttpResponseEnvelope,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// State for the next request.
     pub state: ::serde_json::Value,
 }
 /// Report of `x07-wasm app build`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppBuildReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: AppBuildReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// AppBuildReportResult
+/// Outcome of `x07-wasm app build`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppBuildReportResult {
+    /// What was printed on standard error.
     pub stderr: StreamPayload,
+    /// What was printed on standard output.
     pub stdout: StreamPayload,
+    /// Facts as data.
     pub stdout_json: AppBuildReportStdoutJson,
 }
-/// AppBuildReportStdoutJson
+/// Facts about the outcome.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppBuildReportStdoutJson {
+    /// Files that were written.
     pub artifacts: ::std::vec::Vec<FileDigest>,
+    /// Manifest of the bundle.
     pub bundle_manifest: FileDigest,
+    /// Folder that was written to.
     pub out_dir: ::std::string::String,
+    /// Id of the app profile.
     pub profile_id: ::std::string::String,
 }
 /// What `app build` wrote: frontend files and backend component of one app, each pinned by size and SHA-256.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppBundle {
+    /// The backend.
     pub backend: AppBundleBackend,
+    /// The frontend.
     pub frontend: AppBundleFrontend,
+    /// Id of the app profile.
     pub profile_id: ::std::string::String,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// AppBundleBackend
+/// Backend of a bundle.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppBundleBackend {
+    /// How the backend is called.
     pub adapter: AppBundleBackendAdapter,
+    /// Component of the backend.
     pub artifact: FileDigest,
 }
-/// AppBundleBackendAdapter
+/// How the backend is called.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -88,15 +114,18 @@ impl ::std::fmt::Display for AppBundleBackendAdapter {
         }
     }
 }
-/// AppBundleFrontend
+/// Frontend of a bundle.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppBundleFrontend {
+    /// Files of the frontend.
     pub artifacts: ::std::vec::Vec<FileDigest>,
+    /// Folder of the frontend, relative to the bundle.
     pub dir_rel: ::std::string::String,
+    /// How the program was built.
     pub format: AppBundleFrontendFormat,
 }
-/// AppBundleFrontendFormat
+/// How the program was built.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -127,25 +156,36 @@ impl ::std::fmt::Display for AppBundleFrontendFormat {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilities {
+    /// Access to clocks.
     pub clocks: AppCapabilitiesClocks,
+    /// Access to environment variables.
     pub env: AppCapabilitiesEnv,
+    /// Access to files.
     pub fs: AppCapabilitiesFs,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Access to the network.
     pub network: AppCapabilitiesNetwork,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Access to randomness.
     pub random: AppCapabilitiesRandom,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Access to secrets.
     pub secrets: AppCapabilitiesSecrets,
+    /// Version of the document, counted by its author.
     pub v: u64,
 }
-/// AppCapabilitiesClocks
+/// Access to clocks.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilitiesClocks {
+    /// Whether clocks may be read; `record` also keeps what was read.
     pub mode: AppCapabilitiesClocksMode,
 }
-/// AppCapabilitiesClocksMode
+/// Whether clocks may be read; `record` also keeps what was read.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -175,26 +215,30 @@ impl ::std::fmt::Display for AppCapabilitiesClocksMode {
         }
     }
 }
-/// AppCapabilitiesEnv
+/// Access to environment variables.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilitiesEnv {
+    /// Variables that the backend sees.
     pub allow: ::std::vec::Vec<::std::string::String>,
 }
-/// AppCapabilitiesFs
+/// Access to files.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilitiesFs {
+    /// Folders that are open to the backend.
     pub preopens: ::std::vec::Vec<AppCapabilitiesFsPreopen>,
 }
-/// AppCapabilitiesFsPreopen
+/// A folder that is open to the backend.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilitiesFsPreopen {
+    /// Whether files may be written.
     pub mode: AppCapabilitiesFsPreopenMode,
+    /// Folder, relative to the current folder.
     pub path: ::std::string::String,
 }
-/// AppCapabilitiesFsPreopenMode
+/// Whether files may be written.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -221,15 +265,18 @@ impl ::std::fmt::Display for AppCapabilitiesFsPreopenMode {
         }
     }
 }
-/// AppCapabilitiesNetEndpoint
+/// A host that requests may go to.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilitiesNetEndpoint {
+    /// Host name or IP address.
     pub host: ::std::string::String,
+    /// Port.
     pub port: u16,
+    /// Protocol.
     pub proto: AppCapabilitiesNetEndpointProto,
 }
-/// AppCapabilitiesNetEndpointProto
+/// Protocol.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -262,23 +309,29 @@ impl ::std::fmt::Display for AppCapabilitiesNetEndpointProto {
         }
     }
 }
-/// AppCapabilitiesNetHardening
+/// Rules that hold for allowed hosts too.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilitiesNetHardening {
+    /// Ranges that are allowed all the same.
     pub allow_ip_cidrs: ::std::vec::Vec<::std::string::String>,
+    /// Refuse IP addresses in place of names.
     pub deny_ip_literals: bool,
+    /// Refuse private and reserved IP addresses.
     pub deny_private_ips: bool,
 }
-/// AppCapabilitiesNetwork
+/// Access to the network.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilitiesNetwork {
+    /// Hosts that requests may go to.
     pub allowlist: ::std::vec::Vec<AppCapabilitiesNetEndpoint>,
+    /// Rules that hold for allowed hosts too.
     pub hardening: AppCapabilitiesNetHardening,
+    /// Whether requests may go out at all.
     pub mode: AppCapabilitiesNetworkMode,
 }
-/// AppCapabilitiesNetworkMode
+/// Whether requests may go out at all.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -305,13 +358,14 @@ impl ::std::fmt::Display for AppCapabilitiesNetworkMode {
         }
     }
 }
-/// AppCapabilitiesRandom
+/// Access to randomness.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilitiesRandom {
+    /// Whether random bytes are given; `record` also keeps them.
     pub mode: AppCapabilitiesRandomMode,
 }
-/// AppCapabilitiesRandomMode
+/// Whether random bytes are given; `record` also keeps them.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -341,44 +395,62 @@ impl ::std::fmt::Display for AppCapabilitiesRandomMode {
         }
     }
 }
-/// AppCapabilitiesSecrets
+/// Access to secrets.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppCapabilitiesSecrets {
+    /// Secrets that the backend is given.
     pub allow: ::std::vec::Vec<::std::string::String>,
 }
 /// Report of `x07-wasm app contracts validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppContractsValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ContractsValidateResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// How an app is operated: its capabilities, policy cards, service levels and rollout strategy.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppOpsProfile {
+    /// Capabilities.
     pub capabilities: AppOpsProfileFileRef,
+    /// How the app is rolled out.
     pub deploy: AppOpsProfileDeploy,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Policy cards.
     pub policy_cards: ::std::vec::Vec<AppOpsProfileFileRef>,
+    /// What is required of attestations.
     pub provenance: AppOpsProfileProvenance,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Service level profile.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub slo: ::std::option::Option<AppOpsProfileFileRef>,
+    /// Version of the document, counted by its author.
     pub v: u64,
 }
-/// AppOpsProfileDeploy
+/// How the app is rolled out.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppOpsProfileDeploy {
+    /// Settings of a blue-green rollout.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -387,21 +459,24 @@ pub struct AppOpsProfileDeploy {
     pub blue_green: ::std::option::Option<
         ::std::option::Option<AppOpsProfileDeployBlueGreen>,
     >,
+    /// Steps of a canary rollout.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub canary: ::std::option::Option<::std::option::Option<DeployCanary>>,
+    /// Kind of rollout.
     pub strategy: AppOpsProfileDeployStrategy,
 }
-/// AppOpsProfileDeployBlueGreen
+/// Settings of a blue-green rollout.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppOpsProfileDeployBlueGreen {
+    /// Switch over without waiting for approval.
     pub auto_promote: bool,
 }
-/// AppOpsProfileDeployStrategy
+/// Kind of rollout.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -428,11 +503,13 @@ impl ::std::fmt::Display for AppOpsProfileDeployStrategy {
         }
     }
 }
-/// AppOpsProfileFileRef
+/// A document that belongs to the profile, pinned when a digest is given.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppOpsProfileFileRef {
+    /// File, relative to the current folder.
     pub path: ::std::string::String,
+    /// SHA-256 that the file must have; null or absent pins nothing.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -440,33 +517,46 @@ pub struct AppOpsProfileFileRef {
     )]
     pub sha256: ::std::option::Option<::std::option::Option<::std::string::String>>,
 }
-/// AppOpsProfileProvenance
+/// What is required of attestations.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppOpsProfileProvenance {
+    /// Type of predicate that it must carry.
     pub predicate_type: ::std::string::String,
+    /// Whether a signed attestation must exist.
     pub require_attestation: bool,
+    /// Verify it before planning a rollout.
     pub verify_on_deploy: bool,
+    /// Verify it before serving.
     pub verify_on_serve: bool,
 }
 /// A packed app: every served asset and the backend, addressed by SHA-256.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppPack {
+    /// Files that are served.
     pub assets: ::std::vec::Vec<AppPackAsset>,
+    /// The backend.
     pub backend: AppPackBackend,
+    /// Manifest of the bundle.
     pub bundle_manifest: FileDigest,
+    /// The frontend.
     pub frontend: AppPackFrontend,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Id of the app profile.
     pub profile_id: ::std::string::String,
+    /// How requests are divided.
     pub routing: Routing,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// AppPackAsset
+/// A file that is served.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppPackAsset {
+    /// Media type; null or absent leaves it to the headers.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -475,18 +565,23 @@ pub struct AppPackAsset {
     pub content_type: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// File of the asset.
     pub file: FileDigest,
+    /// Headers, in order.
     pub headers: ::std::vec::Vec<Header>,
+    /// Path of the request that it answers.
     pub serve_path: ::std::string::String,
 }
-/// AppPackBackend
+/// Backend of a pack.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppPackBackend {
+    /// How the backend is called.
     pub adapter: AppPackBackendAdapter,
+    /// Component of the backend.
     pub component: FileDigest,
 }
-/// AppPackBackendAdapter
+/// How the backend is called.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -513,69 +608,99 @@ impl ::std::fmt::Display for AppPackBackendAdapter {
         }
     }
 }
-/// AppPackFrontend
+/// Frontend of a pack.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppPackFrontend {
+    /// Path of the page that is served first.
     pub index_path: ::std::string::String,
 }
 /// Report of `x07-wasm app pack`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppPackReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: AppPackReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// AppPackReportResult
+/// Outcome of `x07-wasm app pack`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppPackReportResult {
+    /// What was printed on standard error.
     pub stderr: StreamPayload,
+    /// What was printed on standard output.
     pub stdout: StreamPayload,
+    /// Facts as data.
     pub stdout_json: AppPackReportStdoutJson,
 }
-/// AppPackReportStdoutJson
+/// Facts about the outcome.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppPackReportStdoutJson {
+    /// Size of all assets in bytes.
     pub assets_bytes_total: u64,
+    /// Number of assets.
     pub assets_count: u64,
+    /// Folder that was written to.
     pub out_dir: ::std::string::String,
+    /// Manifest of the pack.
     pub pack_manifest: FileDigest,
+    /// Id of the app profile.
     pub profile_id: ::std::string::String,
 }
 /// How one app is built: its frontend, its backend, the routing between them and the budgets.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfile {
+    /// The backend.
     pub backend: AppProfileBackend,
+    /// Limits.
     pub budgets: AppProfileBudgets,
+    /// Settings of the development server.
     pub devserver: AppProfileDevserver,
+    /// The frontend.
     pub frontend: AppProfileFrontend,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// How requests are divided.
     pub routing: Routing,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: u64,
 }
-/// AppProfileBackend
+/// How the backend is built.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileBackend {
+    /// How the backend is called.
     pub adapter: AppProfileBackendAdapter,
+    /// Component profile to build with.
     pub component_profile_id: ::std::string::String,
+    /// Where the component goes, relative to the bundle.
     pub out_rel: ::std::string::String,
+    /// Project manifest.
     pub project: ::std::string::String,
+    /// State that the host keeps for the backend.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub state_doc: ::std::option::Option<AppProfileStateDoc>,
 }
-/// AppProfileBackendAdapter
+/// How the backend is called.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -602,34 +727,46 @@ impl ::std::fmt::Display for AppProfileBackendAdapter {
         }
     }
 }
-/// AppProfileBudgets
+/// Limits while the app is served.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileBudgets {
+    /// Limits of one backend instance.
     pub backend_runtime: AppProfileRuntimeLimitsRequired,
+    /// Requests that the backend may serve at the same time.
     pub max_concurrency: u32,
+    /// Largest document that the frontend is given, in bytes.
     pub max_dispatch_bytes: u64,
+    /// Largest document that the frontend returns, in bytes.
     pub max_frame_bytes: u64,
+    /// Largest HTTP body in bytes.
     pub max_http_body_bytes: u64,
+    /// Longest time for a request to the backend, in milliseconds.
     pub max_request_wall_ms: u64,
 }
-/// AppProfileDevserver
+/// Settings of the development server.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileDevserver {
+    /// Address to listen on, as host and port.
     pub addr: ::std::string::String,
+    /// Insist on the media type of wasm files.
     pub strict_wasm_mime: bool,
 }
-/// AppProfileFrontend
+/// How the frontend is built.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileFrontend {
+    /// How the program is built.
     pub format: AppProfileFrontendFormat,
+    /// Where the frontend goes, relative to the bundle.
     pub out_dir_rel: ::std::string::String,
+    /// Project manifest.
     pub project: ::std::string::String,
+    /// Web UI profile to build with.
     pub web_ui_profile_id: ::std::string::String,
 }
-/// AppProfileFrontendFormat
+/// How the program is built.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -656,10 +793,11 @@ impl ::std::fmt::Display for AppProfileFrontendFormat {
         }
     }
 }
-/// AppProfileRuntimeLimitsRequired
+/// Runtime limits of which none may be lifted.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileRuntimeLimitsRequired {
+    /// File that configures the compilation cache; null or absent means no cache.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -668,6 +806,7 @@ pub struct AppProfileRuntimeLimitsRequired {
     pub cache_config: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// How the engine allocates instances. Pooling needs limits on memory and tables.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub instance_allocator: ::std::option::Option<
         AppProfileRuntimeLimitsRequiredInstanceAllocator,
@@ -679,7 +818,7 @@ pub struct AppProfileRuntimeLimitsRequired {
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
 }
-/// AppProfileRuntimeLimitsRequiredInstanceAllocator
+/// How the engine allocates instances. Pooling needs limits on memory and tables.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -706,100 +845,143 @@ impl ::std::fmt::Display for AppProfileRuntimeLimitsRequiredInstanceAllocator {
         }
     }
 }
-/// AppProfileStateDoc
+/// State that the host keeps for the backend.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileStateDoc {
+    /// State before the first request.
     pub initial_json: ::serde_json::Value,
 }
 /// Report of `x07-wasm app profile validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: AppProfileValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// AppProfileValidateReportChecked
+/// How many documents were checked.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileValidateReportChecked {
+    /// Number of component profiles.
     pub component_profiles: u64,
+    /// Number of app profiles.
     pub profiles: u64,
+    /// Number of projects.
     pub projects: u64,
+    /// Number of web UI profiles.
     pub web_ui_profiles: u64,
 }
-/// AppProfileValidateReportResult
+/// Outcome of `x07-wasm app profile validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileValidateReportResult {
+    /// What was printed on standard error.
     pub stderr: StreamPayload,
+    /// What was printed on standard output.
     pub stdout: StreamPayload,
+    /// Facts as data.
     pub stdout_json: AppProfileValidateReportStdoutJson,
 }
-/// AppProfileValidateReportStdoutJson
+/// Facts about the outcome.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppProfileValidateReportStdoutJson {
+    /// How many documents were checked.
     pub checked: AppProfileValidateReportChecked,
+    /// Number of errors.
     pub errors: u64,
+    /// Path of the registry.
     pub index: ::std::string::String,
+    /// Number of warnings.
     pub warnings: u64,
 }
 /// Report of `x07-wasm app regress from_incident`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppRegressFromIncidentReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: AppRegressFromIncidentReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// AppRegressFromIncidentReportResult
+/// Outcome of `x07-wasm app regress from_incident`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppRegressFromIncidentReportResult {
+    /// What was printed on standard error.
     pub stderr: StreamPayload,
+    /// What was printed on standard output.
     pub stdout: StreamPayload,
+    /// Facts as data.
     pub stdout_json: AppRegressFromIncidentReportStdoutJson,
 }
-/// AppRegressFromIncidentReportStdoutJson
+/// Facts about the outcome.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppRegressFromIncidentReportStdoutJson {
+    /// Whether nothing was written.
     pub dry_run: bool,
+    /// Files that were generated.
     pub generated: ::std::vec::Vec<FileDigest>,
+    /// Folder of the incident; null or absent when there is none.
     pub incident_dir: ::std::string::String,
+    /// Folder that was written to.
     pub out_dir: ::std::string::String,
 }
 /// Report of `x07-wasm app serve`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppServeReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: AppServeReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// AppServeReportCanary
+/// Outcome of a canary request.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppServeReportCanary {
+    /// Measured values.
     pub metrics_snapshot: MetricsSnapshot,
+    /// What the measured values say about the release.
     pub slo_decision: AppServeReportCanarySloDecision,
+    /// Number of service levels that were missed.
     pub slo_violations: u64,
 }
-/// AppServeReportCanarySloDecision
+/// What the measured values say about the release.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -829,28 +1011,38 @@ impl ::std::fmt::Display for AppServeReportCanarySloDecision {
         }
     }
 }
-/// AppServeReportResult
+/// Outcome of `x07-wasm app serve`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppServeReportResult {
+    /// What was printed on standard error.
     pub stderr: StreamPayload,
+    /// What was printed on standard output.
     pub stdout: StreamPayload,
+    /// Facts as data.
     pub stdout_json: AppServeReportStdoutJson,
 }
-/// AppServeReportStdoutJson
+/// Facts about the outcome.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppServeReportStdoutJson {
+    /// Address that was listened on.
     pub addr: ::std::string::String,
+    /// Path prefix of requests that go to the backend.
     pub api_prefix: ::std::string::String,
+    /// Outcome of the canary request.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub canary: ::std::option::Option<AppServeReportCanary>,
+    /// Folder of the app.
     pub dir: ::std::string::String,
+    /// Whether requests were awaited or made.
     pub mode: AppServeReportStdoutJsonMode,
+    /// Whether the media type of wasm files was insisted on.
     pub strict_wasm_mime: bool,
+    /// Whether it was right.
     pub wasm_mime_ok: bool,
 }
-/// AppServeReportStdoutJsonMode
+/// Whether requests were awaited or made.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -884,38 +1076,56 @@ impl ::std::fmt::Display for AppServeReportStdoutJsonMode {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTestReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: AppTestReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// AppTestReportCaseResult
+/// Outcome of one case.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTestReportCaseResult {
+    /// Path of the trace.
     pub case: ::std::string::String,
+    /// Number of steps that differ.
     pub mismatches: u64,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Number of steps that were replayed.
     pub steps: u64,
 }
-/// AppTestReportResult
+/// Outcome of `x07-wasm app test`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTestReportResult {
+    /// What was printed on standard error.
     pub stderr: StreamPayload,
+    /// What was printed on standard output.
     pub stdout: StreamPayload,
+    /// Facts as data.
     pub stdout_json: AppTestReportStdoutJson,
 }
-/// AppTestReportStdoutJson
+/// Facts about the outcome.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTestReportStdoutJson {
+    /// Cases that were run.
     pub cases: ::std::vec::Vec<AppTestReportCaseResult>,
+    /// Folder of the app.
     pub dir: ::std::string::String,
+    /// Number of cases that failed.
     pub failed: u64,
+    /// Folder of the incident; null or absent when there is none.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -924,178 +1134,243 @@ pub struct AppTestReportStdoutJson {
     pub incident_dir: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// Number of cases that passed.
     pub passed: u64,
+    /// Whether expectations were rewritten.
     pub updated_golden: bool,
 }
 /// A recorded session with an app, step by step, for replay.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTrace {
+    /// Circumstances of the execution.
     pub meta: AppTraceMeta,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Steps in order.
     pub steps: ::std::vec::Vec<AppTraceStep>,
 }
-/// AppTraceAppMeta
+/// App that was recorded.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTraceAppMeta {
+    /// Name.
     pub name: ::std::string::String,
+    /// Version.
     pub version: ::std::string::String,
 }
-/// AppTraceHttpExchange
+/// A request to the backend and its response.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTraceHttpExchange {
+    /// Request.
     pub request: HttpRequestEnvelope,
+    /// Response.
     pub response: HttpResponseEnvelope,
 }
-/// AppTraceMeta
+/// Circumstances of the recording.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTraceMeta {
+    /// App that was recorded.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub app: ::std::option::Option<AppTraceAppMeta>,
+    /// When it was recorded.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub created_utc: ::std::option::Option<::std::string::String>,
+    /// The tool itself.
     pub tool: AppTraceToolMeta,
 }
-/// AppTraceStep
+/// One turn of the frontend with the requests it led to.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTraceStep {
+    /// Requests to the backend that followed.
     pub http: ::std::vec::Vec<AppTraceHttpExchange>,
+    /// Position, from 0 on.
     pub i: u64,
+    /// Times; they are not compared.
     pub timing: AppTraceTiming,
+    /// What the frontend was given.
     pub ui_dispatch: WebUiDispatch,
+    /// What it returned.
     pub ui_frame: WebUiFrame,
 }
-/// AppTraceTiming
+/// Times of one step; they are not compared.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTraceTiming {
+    /// Time of the backend in milliseconds.
     pub http_ms: u64,
+    /// Time of the step in milliseconds.
     pub total_ms: u64,
+    /// Time of the frontend in milliseconds.
     pub ui_ms: u64,
 }
-/// AppTraceToolMeta
+/// Tool that recorded the trace.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppTraceToolMeta {
+    /// Name.
     pub name: ::std::string::String,
+    /// Version.
     pub version: ::std::string::String,
 }
 /// Report of `x07-wasm app verify`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppVerifyReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: AppVerifyReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// AppVerifyReportResult
+/// Outcome of `x07-wasm app verify`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppVerifyReportResult {
+    /// What was printed on standard error.
     pub stderr: StreamPayload,
+    /// What was printed on standard output.
     pub stdout: StreamPayload,
+    /// Facts as data.
     pub stdout_json: AppVerifyReportStdoutJson,
 }
-/// AppVerifyReportStdoutJson
+/// Facts about the outcome.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AppVerifyReportStdoutJson {
+    /// Number of assets that were checked.
     pub assets_checked: u64,
+    /// Number of assets.
     pub assets_count: u64,
+    /// Number of assets whose digest differs.
     pub digest_mismatches: u64,
+    /// Number of assets with wrong headers.
     pub headers_invalid: u64,
+    /// Number of assets that are missing.
     pub missing_assets: u64,
+    /// Manifest of the pack.
     pub pack_manifest: FileDigest,
 }
 /// Registry of the app profiles of a project.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchAppIndex {
+    /// What applies when nothing is chosen.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub defaults: ::std::option::Option<IndexDefaults>,
+    /// Profiles.
     pub profiles: ::std::vec::Vec<IndexEntry>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Registry of the operations profiles of a project.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchAppOpsIndex {
+    /// What applies when nothing is chosen.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub defaults: ::std::option::Option<IndexDefaults>,
+    /// Profiles.
     pub profiles: ::std::vec::Vec<IndexEntry>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Registry of the device profiles of a project.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchDeviceIndex {
+    /// What applies when nothing is chosen.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub defaults: ::std::option::Option<IndexDefaults>,
+    /// Profiles.
     pub profiles: ::std::vec::Vec<IndexEntry>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Registry of the component profiles of a project.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchWasmComponentIndex {
+    /// What applies when nothing is chosen.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub defaults: ::std::option::Option<IndexDefaults>,
+    /// Profiles.
     pub profiles: ::std::vec::Vec<IndexEntry>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Registry of the wasm build profiles of a project.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchWasmIndex {
+    /// What applies when nothing is chosen.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub defaults: ::std::option::Option<IndexDefaults>,
+    /// Profiles.
     pub profiles: ::std::vec::Vec<IndexEntry>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Registry of the toolchain profiles of a project.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchWasmToolchainIndex {
+    /// What applies when nothing is chosen.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub defaults: ::std::option::Option<IndexDefaults>,
+    /// Profiles.
     pub profiles: ::std::vec::Vec<IndexEntry>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Registry of the web UI profiles of a project.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchWebUiIndex {
+    /// What applies when nothing is chosen.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub defaults: ::std::option::Option<IndexDefaults>,
+    /// Profiles.
     pub profiles: ::std::vec::Vec<IndexEntry>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Registry of the WIT packages of a project, local and vendored.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchWitIndex {
+    /// Registered packages.
     pub packages: ::std::vec::Vec<ArchWitIndexPackage>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ArchWitIndexPackage
+/// A registered WIT package.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ArchWitIndexPackage {
+    /// Namespace, name and version.
     pub id: ::std::string::String,
+    /// Whether it belongs to the project or is a pinned copy.
     pub kind: ArchWitIndexPackageKind,
+    /// Folder of the package.
     pub path: ::std::string::String,
+    /// SHA-256 over the files of the package.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub sha256_tree: ::std::option::Option<::std::string::String>,
 }
-/// ArchWitIndexPackageKind
+/// Whether a package belongs to the project or is a pinned copy.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -1122,66 +1397,89 @@ impl ::std::fmt::Display for ArchWitIndexPackageKind {
         }
     }
 }
-/// BlobRef
+/// Bytes that went in or came out: their size, and where they can be found.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct BlobRef {
+    /// The bytes in standard base64, where they are small enough.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub base64: ::std::option::Option<::std::string::String>,
+    /// Size in bytes.
     pub bytes_len: u64,
+    /// File that the bytes were read from or written to, as the user gave it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub path: ::std::option::Option<::std::string::String>,
+    /// SHA-256 of the bytes.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub sha256: ::std::option::Option<::std::string::String>,
 }
-/// BlobStoreSummary
+/// Blob storage that an app may use on a device.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct BlobStoreSummary {
+    /// Whether blobs may be stored.
     pub enabled: bool,
+    /// Bytes that one blob may have.
     pub max_item_bytes: u64,
+    /// Bytes that all blobs may have together.
     pub max_total_bytes: u64,
 }
 /// Report of `x07-wasm build`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct BuildReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: BuildReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// BuildReportEmit
+/// Intermediate files of the build.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct BuildReportEmit {
+    /// Generated C program; empty when there is none.
     pub c_path: ::std::string::String,
+    /// Folder of intermediate files.
     pub emit_dir: ::std::string::String,
+    /// Generated header; null when there is none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub h_path: ::std::option::Option<::std::string::String>,
 }
-/// BuildReportExportsCheck
+/// Exports that the module must have, and those it has.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct BuildReportExportsCheck {
+    /// Names of all exports of the module.
     pub found: ::std::vec::Vec<::std::string::String>,
+    /// Required names that the module lacks.
     pub missing: ::std::vec::Vec<::std::string::String>,
+    /// Names of required exports.
     pub required: ::std::vec::Vec<::std::string::String>,
 }
-/// BuildReportFlags
+/// Flags that the module was built with.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct BuildReportFlags {
+    /// Flags of clang; empty for the native backend.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub clang: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+    /// Code generator that was used.
     pub codegen_backend: BuildReportFlagsCodegenBackend,
+    /// Flags of the linker.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm_ld: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
 }
-/// BuildReportFlagsCodegenBackend
+/// Code generator that was used.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -1208,44 +1506,67 @@ impl ::std::fmt::Display for BuildReportFlagsCodegenBackend {
         }
     }
 }
-/// BuildReportResult
+/// Outcome of `x07-wasm build`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct BuildReportResult {
+    /// Artifact manifest that was written.
     pub artifact: WasmArtifact,
+    /// Intermediate files.
     pub emit: BuildReportEmit,
+    /// Exports of the module.
     pub exports: BuildReportExportsCheck,
+    /// Flags that it was built with.
     pub flags: BuildReportFlags,
+    /// Layout of its memory.
     pub memory: MemoryPlan,
+    /// Profile that was built with.
     pub profile: ProfileRef,
+    /// Module that was written.
     pub wasm: FileDigest,
 }
-/// CapabilitiesSummary
+/// Device features that an app may use, in one flat list.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct CapabilitiesSummary {
+    /// Play sounds.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub audio_playback: ::std::option::Option<bool>,
+    /// Blob storage.
     pub blob_store: BlobStoreSummary,
+    /// Take photos.
     pub camera_photo: bool,
+    /// Read text from the clipboard.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub clipboard_read_text: ::std::option::Option<bool>,
+    /// Write text to the clipboard.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub clipboard_write_text: ::std::option::Option<bool>,
+    /// Media types that are offered when picking.
     pub files_accept_defaults: ::std::vec::Vec<::std::string::String>,
+    /// Accept dropped files.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub files_drop: ::std::option::Option<bool>,
+    /// Pick a file.
     pub files_pick: bool,
+    /// Pick several files.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub files_pick_multiple: ::std::option::Option<bool>,
+    /// Save files.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub files_save: ::std::option::Option<bool>,
+    /// Haptic feedback.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub haptics_present: ::std::option::Option<bool>,
+    /// Location while in the foreground.
     pub location_foreground: bool,
+    /// Hosts that may be reached.
     pub network_allow_hosts: ::std::vec::Vec<::std::string::String>,
+    /// Local notifications.
     pub notifications_local: bool,
+    /// Push notifications.
     pub notifications_push: bool,
+    /// The share sheet.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub share_present: ::std::option::Option<bool>,
 }
@@ -1253,40 +1574,57 @@ pub struct CapabilitiesSummary {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct CapsValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: CapsValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// CapsValidateReportResult
+/// Outcome of `x07-wasm caps validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct CapsValidateReportResult {
+    /// Capabilities.
     pub capabilities: FileStatus,
+    /// SHA-256 over what decides on compatibility.
     pub compatibility_hash: ::std::string::String,
 }
 /// Report of `x07-wasm cli parse`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct CliParseReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: CliParseReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// CliParseReportResult
+/// Outcome of `x07-wasm cli parse`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct CliParseReportResult {
+    /// Step at which the command line was refused.
     pub stage: CliParseReportResultStage,
 }
-/// CliParseReportResultStage
+/// Step at which the command line was refused.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -1320,33 +1658,48 @@ impl ::std::fmt::Display for CliParseReportResultStage {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct CliSpecrowsCheckReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: CliSpecrowsCheckReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// CliSpecrowsCheckReportResult
+/// Outcome of `x07-wasm cli specrows check`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct CliSpecrowsCheckReportResult {
+    /// The input; null when the tool checked its own rows.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub input: ::std::option::Option<::std::option::Option<FileDigest>>,
+    /// Rules beyond the schema.
     pub invariants: CliSpecrowsCheckReportSpecrowsInvariants,
+    /// Where the rows came from.
     pub mode: CliSpecrowsCheckReportResultMode,
+    /// Whether the input is JSON.
     pub parsed_ok: bool,
+    /// Number of rows.
     pub rows_count: u64,
+    /// Id of the schema that was applied.
     pub schema_id: ::std::string::String,
+    /// Whether the rows follow the schema.
     pub schema_valid: bool,
+    /// Scopes in the order of their first row.
     pub scopes: ::std::vec::Vec<::std::string::String>,
 }
-/// CliSpecrowsCheckReportResultMode
+/// Where the rows came from.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -1376,19 +1729,27 @@ impl ::std::fmt::Display for CliSpecrowsCheckReportResultMode {
         }
     }
 }
-/// CliSpecrowsCheckReportSpecrowsInvariants
+/// Rules for specification rows beyond their schema.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct CliSpecrowsCheckReportSpecrowsInvariants {
+    /// Name of the program in the document.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub app_name: ::std::option::Option<::std::string::String>,
+    /// Version of the program in the document.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub app_version: ::std::option::Option<::std::string::String>,
+    /// Name of the program that was expected.
     pub expect_app_name: ::std::string::String,
+    /// Whether the root scope has a row for `--cli-specrows`.
     pub has_root_cli_specrows: bool,
+    /// Whether the root scope has a help row.
     pub has_root_help: bool,
+    /// Whether the root scope has a version row.
     pub has_root_version: bool,
+    /// Whether the order was checked.
     pub ordering_checked: bool,
+    /// Whether the rows are in canonical order.
     pub ordering_ok: bool,
 }
 /// The command line of the tool as data: what is parsed, printed as specification rows and completed in shells is derived from it.
@@ -1503,7 +1864,7 @@ pub struct CommandsOption {
     pub key: ::std::option::Option<::std::string::String>,
     /// Whether it takes a value.
     pub kind: CommandsOptionKind,
-    /// Long name of an option, without the two dashes.
+    /// Long name, without the two dashes.
     pub long: ::std::string::String,
     /// The option may be given several times.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1597,12 +1958,19 @@ impl ::std::fmt::Display for CommandsOptionValue {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct CompletionsReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: CompletionsReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// A completion script.
@@ -1654,28 +2022,42 @@ impl ::std::fmt::Display for CompletionsReportResultShell {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentBuildReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ComponentBuildReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ComponentBuildReportResult
+/// Outcome of `x07-wasm component build`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentBuildReportResult {
+    /// Files that were written.
     pub artifacts: ::std::vec::Vec<WasmComponentArtifact>,
+    /// Component profile.
     pub component_profile: ProfileRef,
+    /// Kind of component that was asked for.
     pub emit: ComponentBuildReportResultEmit,
+    /// Folder that was written to.
     pub out_dir: ::std::string::String,
+    /// Project manifest.
     pub project: FileDigest,
+    /// Core module that was made on the way.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub solve_core_wasm: ::std::option::Option<FileDigest>,
+    /// Wasm profile.
     pub wasm_profile: ProfileRef,
 }
-/// ComponentBuildReportResultEmit
+/// Kind of component that was asked for.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -1727,26 +2109,39 @@ impl ::std::fmt::Display for ComponentBuildReportResultEmit {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentComposeReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ComponentComposeReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ComponentComposeReportResult
+/// Outcome of `x07-wasm component compose`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentComposeReportResult {
+    /// Component of the adapter.
     pub adapter_component: FileDigest,
+    /// Kind of adapter.
     pub adapter_kind: ComponentComposeReportResultAdapterKind,
+    /// Artifact manifest that was written.
     pub artifact: WasmComponentArtifact,
+    /// Composed component.
     pub out_component: FileDigest,
+    /// Component of the program.
     pub solve_component: FileDigest,
+    /// Whether the result fits its world.
     pub targets_check: ComponentComposeReportTargetsCheck,
 }
-/// ComponentComposeReportResultAdapterKind
+/// Kind of adapter.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -1773,86 +2168,126 @@ impl ::std::fmt::Display for ComponentComposeReportResultAdapterKind {
         }
     }
 }
-/// ComponentComposeReportTargetsCheck
+/// Whether the result fits its world.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentComposeReportTargetsCheck {
+    /// Whether it was checked.
     pub attempted: bool,
+    /// Zero when it fits.
     pub exit_code: u8,
+    /// Whether it fits.
     pub ok: bool,
+    /// What was printed on standard error.
     pub stderr: ::std::string::String,
+    /// What was printed on standard output.
     pub stdout: ::std::string::String,
 }
 /// Report of `x07-wasm component profile validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentProfileValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ComponentProfileValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ComponentProfileValidateReportProfileSummary
+/// A component profile that was checked.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentProfileValidateReportProfileSummary {
+    /// Whether the id in the file is the id in the registry.
     pub id_matches_index: bool,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Path of the profile.
     pub path: ::std::string::String,
+    /// The profile by id and version.
     #[serde(rename = "ref")]
     pub ref_: ProfileRef,
+    /// Whether the file follows its schema.
     pub schema_valid: bool,
 }
-/// ComponentProfileValidateReportResult
+/// Outcome of `x07-wasm component profile validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentProfileValidateReportResult {
+    /// Registry.
     pub index: FileDigest,
+    /// Profiles.
     pub profiles: ::std::vec::Vec<ComponentProfileValidateReportProfileSummary>,
+    /// Number of profiles that cannot be used.
     pub profiles_failed: u32,
+    /// Number of profiles that can be used.
     pub profiles_ok: u32,
+    /// Number of profiles that were checked.
     pub profiles_total: u32,
+    /// Whether warnings count as errors.
     pub strict: bool,
 }
 /// Report of `x07-wasm component run`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentRunReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ComponentRunReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ComponentRunReportResult
+/// Outcome of `x07-wasm component run`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentRunReportResult {
+    /// Arguments.
     pub args: ::std::vec::Vec<::std::string::String>,
+    /// Component file.
     pub component: FileDigest,
+    /// Folder of the incident; null when there is none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub incident_dir: ::std::option::Option<::std::string::String>,
+    /// How the run ended.
     pub run: ComponentRunReportRunOutcome,
+    /// What was printed on standard error.
     pub stderr: BlobRef,
+    /// Standard input.
     pub stdin: BlobRef,
+    /// What was printed on standard output.
     pub stdout: BlobRef,
 }
-/// ComponentRunReportRunOutcome
+/// How the run ended.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentRunReportRunOutcome {
+    /// Time limit in milliseconds; null when there was none.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub max_wall_ms: ::std::option::Option<u64>,
+    /// How it ended.
     pub outcome: ComponentRunReportRunOutcomeOutcome,
+    /// Text of the trap; null when it did not trap.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub trap: ::std::option::Option<::std::string::String>,
 }
-/// ComponentRunReportRunOutcomeOutcome
+/// How it ended.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -1898,99 +2333,138 @@ impl ::std::fmt::Display for ComponentRunReportRunOutcomeOutcome {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentTargetsReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ComponentTargetsReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ComponentTargetsReportResult
+/// Outcome of `x07-wasm component targets`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentTargetsReportResult {
+    /// Component file.
     pub component: FileDigest,
+    /// What was printed on standard error.
     pub stderr: ::std::string::String,
+    /// What was printed on standard output.
     pub stdout: ::std::string::String,
+    /// Zero when the component fits the world.
     pub wac_exit_code: u8,
+    /// WIT file.
     pub wit: FileDigest,
+    /// WIT world.
     pub world: ::std::string::String,
 }
-/// ContractsValidateResult
+/// Outcome of checking schemas and fixtures.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ContractsValidateResult {
+    /// Fixtures that were checked.
     pub fixtures: ::std::vec::Vec<FixtureCheck>,
+    /// Schemas that must be built in.
     pub schemas: ::std::vec::Vec<SchemaCheck>,
 }
-/// DeployCanary
+/// A rollout in steps.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeployCanary {
+    /// Steps in order.
     pub steps: ::std::vec::Vec<DeployStep>,
 }
 /// How one packed app is rolled out: the strategy, its steps and the files that it refers to.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeployPlan {
+    /// Identifier of the plan.
     pub id: ::std::string::String,
+    /// Operations profile.
     pub ops_profile: FileDigest,
+    /// Files that belong to the plan.
     pub outputs: ::std::vec::Vec<FileDigest>,
+    /// Manifest of the pack.
     pub pack_manifest: FileDigest,
+    /// Policy cards.
     pub policy_cards: ::std::vec::Vec<FileDigest>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Service level profile.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub slo_profile: ::std::option::Option<FileDigest>,
+    /// How the pack is rolled out.
     pub strategy: DeployPlanStrategy,
+    /// Version of the document, counted by its author.
     pub v: u64,
 }
-/// DeployPlanBlueGreen
+/// Settings of a blue-green rollout.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeployPlanBlueGreen {
+    /// Switch over without waiting for approval.
     pub auto_promote: bool,
 }
 /// Report of `x07-wasm deploy plan`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeployPlanReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: DeployPlanReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DeployPlanReportResult
+/// Outcome of `x07-wasm deploy plan`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeployPlanReportResult {
+    /// Folder that was written to.
     pub out_dir: ::std::string::String,
+    /// Files that were written.
     pub outputs: ::std::vec::Vec<FileDigest>,
+    /// Plan that was written.
     pub plan_manifest: FileDigest,
 }
-/// DeployPlanStrategy
+/// How the pack is rolled out.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeployPlanStrategy {
+    /// Settings of a blue-green rollout.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub blue_green: ::std::option::Option<::std::option::Option<DeployPlanBlueGreen>>,
+    /// Steps of a canary rollout.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub canary: ::std::option::Option<::std::option::Option<DeployCanary>>,
+    /// Kind of rollout.
     #[serde(rename = "type")]
     pub type_: DeployPlanStrategyType,
 }
-/// DeployPlanStrategyType
+/// Kind of rollout.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2017,7 +2491,7 @@ impl ::std::fmt::Display for DeployPlanStrategyType {
         }
     }
 }
-/// DeployStep
+/// One step of a rollout.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum DeployStep {
@@ -2040,58 +2514,79 @@ impl ::std::convert::From<DeployStepAnalysis> for DeployStep {
         Self::Analysis(value)
     }
 }
-/// DeployStepAnalysis
+/// A step that checks service levels.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeployStepAnalysis {
+    /// The check.
     pub analysis: SloGate,
 }
-/// DeployStepPause
+/// A step that waits.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeployStepPause {
+    /// How long to wait, in seconds.
     pub pause_s: u32,
 }
-/// DeployStepSetWeight
+/// A step that shifts traffic.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeployStepSetWeight {
+    /// Share of the traffic that the new version gets, in percent.
     pub set_weight: u8,
 }
 /// Report of `x07-wasm device build`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceBuildReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: DeviceBuildReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DeviceBuildReportHost
+/// Host that the bundle was built for.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceBuildReportHost {
+    /// Name of the host interface.
     pub abi_name: ::std::string::String,
+    /// Version of the host interface.
     pub abi_version: ::std::string::String,
+    /// SHA-256 of the description of the host interface.
     pub host_abi_hash: ::std::string::String,
+    /// Kind.
     pub kind: ::std::string::String,
 }
-/// DeviceBuildReportResult
+/// Outcome of `x07-wasm device build`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceBuildReportResult {
+    /// Files that were written.
     pub artifacts: ::std::vec::Vec<FileDigest>,
+    /// Manifest of the bundle.
     pub bundle_manifest: FileDigest,
+    /// Host that is needed.
     pub host: DeviceBuildReportHost,
+    /// Folder that was written to.
     pub out_dir: ::std::string::String,
+    /// Profile.
     pub profile: ProfileRef,
+    /// Kind of device.
     pub target: DeviceBuildReportResultTarget,
+    /// Program of the user interface.
     pub ui_wasm: FileDigest,
 }
-/// DeviceBuildReportResultTarget
+/// Kind of device.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2125,26 +2620,39 @@ impl ::std::fmt::Display for DeviceBuildReportResultTarget {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceBundleManifest {
+    /// SHA-256 over the manifest with zeros in place of this member.
     pub bundle_digest: ::std::string::String,
+    /// Capabilities.
     pub capabilities: FileDigest,
+    /// Host that is needed.
     pub host: DeviceBundleManifestHost,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Profile.
     pub profile: PackagedProfileRef,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Kind of device.
     pub target: DeviceBundleManifestTarget,
+    /// Telemetry profile.
     pub telemetry_profile: FileDigest,
+    /// Program of the user interface.
     pub ui_wasm: FileDigest,
 }
-/// DeviceBundleManifestHost
+/// Host that the bundle was built for.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceBundleManifestHost {
+    /// Name of the host interface.
     pub abi_name: ::std::string::String,
+    /// Version of the host interface.
     pub abi_version: ::std::string::String,
+    /// SHA-256 of the description of the host interface.
     pub host_abi_hash: ::std::string::String,
+    /// Kind.
     pub kind: ::std::string::String,
 }
-/// DeviceBundleManifestTarget
+/// Kind of device.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2178,142 +2686,193 @@ impl ::std::fmt::Display for DeviceBundleManifestTarget {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilities {
+    /// Access to features of the device.
     pub device: DeviceCapabilitiesDeviceAccess,
+    /// Access to the network.
     pub network: DeviceCapabilitiesNetworkAccess,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DeviceCapabilitiesAudioAccess
+/// Access to the loudspeaker.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesAudioAccess {
+    /// Play sounds.
     pub playback: bool,
 }
-/// DeviceCapabilitiesBlobStoreLimits
+/// Storage for blobs and its limits.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesBlobStoreLimits {
+    /// Whether blobs may be stored.
     pub enabled: bool,
+    /// Bytes that one blob may have.
     pub max_item_bytes: u32,
+    /// Bytes that all blobs may have together.
     pub max_total_bytes: u32,
 }
-/// DeviceCapabilitiesCameraAccess
+/// Access to the camera.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesCameraAccess {
+    /// Take photos.
     pub photo: bool,
 }
-/// DeviceCapabilitiesClipboardAccess
+/// Access to the clipboard.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesClipboardAccess {
+    /// Read text from the clipboard.
     pub read_text: bool,
+    /// Write text to the clipboard.
     pub write_text: bool,
 }
-/// DeviceCapabilitiesDeviceAccess
+/// Access to features of the device.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesDeviceAccess {
+    /// The loudspeaker.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub audio: ::std::option::Option<DeviceCapabilitiesAudioAccess>,
+    /// Storage for blobs.
     pub blob_store: DeviceCapabilitiesBlobStoreLimits,
+    /// The camera.
     pub camera: DeviceCapabilitiesCameraAccess,
+    /// The clipboard.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub clipboard: ::std::option::Option<DeviceCapabilitiesClipboardAccess>,
+    /// Files that the user picks.
     pub files: DeviceCapabilitiesFilesAccess,
+    /// Haptic feedback.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub haptics: ::std::option::Option<DeviceCapabilitiesHapticsAccess>,
+    /// The location.
     pub location: DeviceCapabilitiesLocationAccess,
+    /// Notifications.
     pub notifications: DeviceCapabilitiesNotificationsAccess,
+    /// The share sheet.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub share: ::std::option::Option<DeviceCapabilitiesShareAccess>,
 }
-/// DeviceCapabilitiesFilesAccess
+/// Access to files that the user picks.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesFilesAccess {
+    /// Media types that are offered when picking.
     pub accept_defaults: ::std::vec::Vec<::std::string::String>,
+    /// Accept dropped files.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub drop: ::std::option::Option<bool>,
+    /// Pick a file.
     pub pick: bool,
+    /// Pick several files.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub pick_multiple: ::std::option::Option<bool>,
+    /// Save files.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub save: ::std::option::Option<bool>,
 }
-/// DeviceCapabilitiesHapticsAccess
+/// Access to haptic feedback.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesHapticsAccess {
+    /// Give haptic feedback.
     pub present: bool,
 }
-/// DeviceCapabilitiesLocationAccess
+/// Access to the location.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesLocationAccess {
+    /// Ask for the location while in the foreground.
     pub foreground: bool,
 }
-/// DeviceCapabilitiesNetworkAccess
+/// Access to the network.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesNetworkAccess {
+    /// Hosts that may be reached.
     pub allow_hosts: ::std::vec::Vec<::std::string::String>,
+    /// Whether the network may be used.
     pub mode: ::std::string::String,
 }
-/// DeviceCapabilitiesNotificationsAccess
+/// Access to notifications.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesNotificationsAccess {
+    /// Local notifications.
     pub local: bool,
+    /// Push notifications.
     pub push: bool,
 }
-/// DeviceCapabilitiesShareAccess
+/// Access to the share sheet.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceCapabilitiesShareAccess {
+    /// Open the share sheet.
     pub present: bool,
 }
 /// Report of `x07-wasm device index validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceIndexValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: DeviceIndexValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DeviceIndexValidateReportResult
+/// Outcome of `x07-wasm device index validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceIndexValidateReportResult {
+    /// Registry.
     pub index: IndexSummary,
+    /// How the command was used.
     pub mode: ::std::string::String,
 }
 /// Contents of a platform package made from a device bundle.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DevicePackageManifest {
+    /// SHA-256 of the manifest of the bundle.
     pub bundle_manifest_sha256: ::std::string::String,
+    /// Capabilities.
     pub capabilities: FileDigest,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// The package itself.
     pub package: DevicePackageManifestPackage,
+    /// Profile.
     pub profile: PackagedProfileRef,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Kind of device.
     pub target: DevicePackageManifestTarget,
+    /// Telemetry profile.
     pub telemetry_profile: FileDigest,
 }
-/// DevicePackageManifestPackage
+/// The package: a folder or an archive.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DevicePackageManifestPackage {
+    /// Folder or archive.
     pub kind: DevicePackageManifestPackageKind,
+    /// Path beside the manifest.
     pub path: ::std::string::String,
+    /// SHA-256 of an archive.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub sha256: ::std::option::Option<::std::string::String>,
 }
-/// DevicePackageManifestPackageKind
+/// Folder or archive.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2340,7 +2899,7 @@ impl ::std::fmt::Display for DevicePackageManifestPackageKind {
         }
     }
 }
-/// DevicePackageManifestTarget
+/// Kind of device.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2374,24 +2933,34 @@ impl ::std::fmt::Display for DevicePackageManifestTarget {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DevicePackageReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: DevicePackageReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DevicePackageReportPackage
+/// The package: a folder or an archive.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DevicePackageReportPackage {
+    /// Folder or archive.
     pub kind: DevicePackageReportPackageKind,
+    /// Path of the package.
     pub path: ::std::string::String,
+    /// SHA-256 of an archive.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub sha256: ::std::option::Option<::std::string::String>,
 }
-/// DevicePackageReportPackageKind
+/// Folder or archive.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2418,22 +2987,30 @@ impl ::std::fmt::Display for DevicePackageReportPackageKind {
         }
     }
 }
-/// DevicePackageReportResult
+/// Outcome of `x07-wasm device package`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DevicePackageReportResult {
+    /// Folder of the bundle.
     pub bundle_dir: ::std::string::String,
+    /// What the package asks of the device.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub native_summary: ::std::option::Option<NativeSummary>,
+    /// Folder that was written to.
     pub out_dir: ::std::string::String,
+    /// The package itself.
     pub package: DevicePackageReportPackage,
+    /// Manifest of the package.
     pub package_manifest: FileDigest,
+    /// Profile.
     pub profile: ProfileRef,
+    /// What stands in the way of a release.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub release_readiness: ::std::option::Option<ReleaseReadiness>,
+    /// Kind of device.
     pub target: DevicePackageReportResultTarget,
 }
-/// DevicePackageReportResultTarget
+/// Kind of device.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2467,35 +3044,53 @@ impl ::std::fmt::Display for DevicePackageReportResultTarget {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfile {
+    /// Settings for Android.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub android: ::std::option::Option<DeviceProfileAndroid>,
+    /// Backend that the app talks to.
     pub backend: DeviceProfileBackend,
+    /// Capabilities document.
     pub capabilities: DeviceProfileFileRef,
+    /// Settings for desktops.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub desktop: ::std::option::Option<DeviceProfileDesktop>,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Names of the app.
     pub identity: DeviceProfileIdentity,
+    /// Settings for iOS.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub ios: ::std::option::Option<DeviceProfileIos>,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Security settings.
     pub security: DeviceProfileSecurity,
+    /// Kind of device.
     pub target: DeviceProfileTarget,
+    /// Telemetry profile.
     pub telemetry_profile: DeviceProfileFileRef,
+    /// How the user interface is built.
     pub ui: DeviceProfileUi,
+    /// Version of the document, counted by its author.
     pub v: u64,
+    /// Version of the app.
     pub version: DeviceProfileVersion,
 }
-/// DeviceProfileAndroid
+/// Settings for Android.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileAndroid {
+    /// Application id.
     pub application_id: ::std::string::String,
+    /// Lowest Android API level.
     pub min_sdk: u8,
+    /// How packages are signed.
     pub signing_mode: DeviceProfileAndroidSigningMode,
 }
-/// DeviceProfileAndroidSigningMode
+/// How packages are signed.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2522,7 +3117,7 @@ impl ::std::fmt::Display for DeviceProfileAndroidSigningMode {
         }
     }
 }
-/// DeviceProfileBackend
+/// Backend that the app talks to.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum DeviceProfileBackend {
@@ -2539,36 +3134,44 @@ impl ::std::convert::From<DeviceProfileBackendNone> for DeviceProfileBackend {
         Self::None(value)
     }
 }
-/// DeviceProfileBackendNone
+/// The app has no backend.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileBackendNone {
+    /// Kind of backend.
     pub mode: ::std::string::String,
 }
-/// DeviceProfileBackendRemoteHttp
+/// The app talks to a remote backend.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileBackendRemoteHttp {
+    /// Hosts that may be reached.
     pub allowed_hosts: ::std::vec::Vec<::std::string::String>,
+    /// Address that paths are appended to.
     pub base_url: ::std::string::String,
+    /// Kind of backend.
     pub mode: ::std::string::String,
 }
-/// DeviceProfileDesktop
+/// Settings for desktops.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileDesktop {
+    /// Form of the package.
     pub package: DeviceProfileDesktopPackage,
+    /// The window.
     pub window: DeviceProfileDesktopWindow,
 }
-/// DeviceProfileDesktopPackage
+/// Form of the desktop package.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileDesktopPackage {
+    /// Format of an archive.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub format: ::std::option::Option<::std::string::String>,
+    /// Folder or archive.
     pub kind: DeviceProfileDesktopPackageKind,
 }
-/// DeviceProfileDesktopPackageKind
+/// Folder or archive.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2595,35 +3198,43 @@ impl ::std::fmt::Display for DeviceProfileDesktopPackageKind {
         }
     }
 }
-/// DeviceProfileDesktopWindow
+/// Window of the app on a desktop.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileDesktopWindow {
+    /// Height in pixels.
     pub height: u16,
+    /// Whether the user may resize it.
     pub resizable: bool,
+    /// Width in pixels.
     pub width: u16,
 }
-/// DeviceProfileFileRef
+/// A document beside the profile.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileFileRef {
+    /// Path of the file.
     pub path: ::std::string::String,
 }
-/// DeviceProfileIdentity
+/// Names of the app.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileIdentity {
+    /// Identifier in reverse domain notation.
     pub app_id: ::std::string::String,
+    /// Name that users see.
     pub display_name: ::std::string::String,
 }
-/// DeviceProfileIos
+/// Settings for iOS.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileIos {
+    /// Bundle id.
     pub bundle_id: ::std::string::String,
+    /// How packages are signed.
     pub signing_mode: DeviceProfileIosSigningMode,
 }
-/// DeviceProfileIosSigningMode
+/// How packages are signed.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2650,13 +3261,14 @@ impl ::std::fmt::Display for DeviceProfileIosSigningMode {
         }
     }
 }
-/// DeviceProfileSecurity
+/// Security settings.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileSecurity {
+    /// Whether code may be loaded while the app runs.
     pub allow_dynamic_code_loading: bool,
 }
-/// DeviceProfileTarget
+/// Kind of device.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2686,83 +3298,119 @@ impl ::std::fmt::Display for DeviceProfileTarget {
         }
     }
 }
-/// DeviceProfileUi
+/// How the user interface is built.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileUi {
+    /// Project of the user interface.
     pub project: ::std::string::String,
+    /// Web UI profile to build with.
     pub web_ui_profile_id: ::std::string::String,
 }
 /// Report of `x07-wasm device profile validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ProfileValidateResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DeviceProfileVersion
+/// Version of the app.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProfileVersion {
+    /// Number of the build.
     pub build: u32,
+    /// Version that users see.
     pub version: ::std::string::String,
 }
 /// Report of `x07-wasm device provenance attest`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProvenanceAttestReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: DeviceProvenanceAttestReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DeviceProvenanceAttestReportResult
+/// Outcome of `x07-wasm device provenance attest`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProvenanceAttestReportResult {
+    /// Signed attestation.
     pub attestation: FileDigest,
+    /// Manifest of the bundle.
     pub bundle_manifest: FileDigest,
 }
 /// Report of `x07-wasm device provenance verify`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceProvenanceVerifyReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ProvenanceVerifyResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Report of `x07-wasm device regress from-incident`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRegressFromIncidentReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: DeviceRegressFromIncidentReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DeviceRegressFromIncidentReportInvariantEvaluation
+/// What became of the invariants that were asked for.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRegressFromIncidentReportInvariantEvaluation {
+    /// Invariants that were asked for.
     pub requested: ::std::vec::Vec<::std::string::String>,
+    /// What became of them.
     pub status: DeviceRegressFromIncidentReportInvariantEvaluationStatus,
 }
-/// DeviceRegressFromIncidentReportInvariantEvaluationStatus
+/// What became of them.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2789,17 +3437,20 @@ impl ::std::fmt::Display for DeviceRegressFromIncidentReportInvariantEvaluationS
         }
     }
 }
-/// DeviceRegressFromIncidentReportNativeReplayHints
+/// How a host can replay the incident.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRegressFromIncidentReportNativeReplayHints {
+    /// Kind of device to replay on.
     pub host_target: DeviceRegressFromIncidentReportNativeReplayHintsHostTarget,
+    /// Native requests in order.
     pub native_sequence: ::std::vec::Vec<
         DeviceRegressFromIncidentReportNativeReplaySequenceStep,
     >,
+    /// Steps before the replay.
     pub prelude: ::std::vec::Vec<DeviceRegressFromIncidentReportNativeReplayPreludeStep>,
 }
-/// DeviceRegressFromIncidentReportNativeReplayHintsHostTarget
+/// Kind of device to replay on.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -2829,52 +3480,69 @@ impl ::std::fmt::Display for DeviceRegressFromIncidentReportNativeReplayHintsHos
         }
     }
 }
-/// DeviceRegressFromIncidentReportNativeReplayPreludeStep
+/// A step before the replay.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct DeviceRegressFromIncidentReportNativeReplayPreludeStep {
+    /// Kind of step.
     pub kind: ::std::string::String,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-/// DeviceRegressFromIncidentReportNativeReplaySequenceStep
+/// A native request to replay.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRegressFromIncidentReportNativeReplaySequenceStep {
+    /// Class of event that it caused.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub event_class: ::std::option::Option<::std::option::Option<::std::string::String>>,
+    /// Operation.
     pub op: ::std::string::String,
+    /// Id of the request.
     pub request_id: ::std::string::String,
+    /// Result that it had.
     pub result: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-/// DeviceRegressFromIncidentReportResult
+/// Outcome of `x07-wasm device regress from-incident`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRegressFromIncidentReportResult {
+    /// Whether nothing was written.
     pub dry_run: bool,
+    /// Files that were generated.
     pub generated: ::std::vec::Vec<FileDigest>,
+    /// Reports that were generated.
     pub generated_report_artifact_refs: ::std::vec::Vec<FileDigest>,
+    /// Traces that were generated.
     pub generated_trace_artifact_refs: ::std::vec::Vec<FileDigest>,
+    /// Folder of the incident.
     pub incident_dir: ::std::string::String,
+    /// What became of the invariants.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub invariant_evaluation: ::std::option::Option<
         DeviceRegressFromIncidentReportInvariantEvaluation,
     >,
+    /// Name of the generated files.
     pub name: ::std::string::String,
+    /// How a host can replay the incident.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub native_replay_hints: ::std::option::Option<
         DeviceRegressFromIncidentReportNativeReplayHints,
     >,
+    /// Folder that was written to.
     pub out_dir: ::std::string::String,
+    /// How the incident can be replayed; null when unknown.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub replay_mode: ::std::option::Option<::std::string::String>,
+    /// Whether the replay was only generated or also validated; null when there is none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub replay_synthesis_status: ::std::option::Option<
         DeviceRegressFromIncidentReportResultReplaySynthesisStatus,
     >,
+    /// Kind of device to replay on; null when unknown.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub replay_target_kind: ::std::option::Option<
         DeviceRegressFromIncidentReportResultReplayTargetKind,
@@ -2941,48 +3609,72 @@ impl ::std::fmt::Display for DeviceRegressFromIncidentReportResultReplayTargetKi
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRunReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: DeviceRunReportMeta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: DeviceRunReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DeviceRunReportMeta
+/// Circumstances of the execution, as the host reports them.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRunReportMeta {
+    /// Full command line, the program first.
     pub argv: ::std::vec::Vec<::std::string::String>,
+    /// Current folder.
     pub cwd: ::std::string::String,
+    /// Time from the start to the report, in milliseconds.
     pub elapsed_ms: u64,
+    /// Files that were read, in the order of reading.
     pub inputs: ::std::vec::Vec<FileDigest>,
+    /// What may make two executions differ.
     pub nondeterminism: Nondeterminism,
+    /// Files that were written, in the order of writing.
     pub outputs: ::std::vec::Vec<FileDigest>,
+    /// Program that made the report.
     pub tool: DeviceRunReportToolMeta,
 }
-/// DeviceRunReportResult
+/// Outcome of `x07-wasm device run`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRunReportResult {
+    /// Folder of the bundle.
     pub bundle_dir: ::std::string::String,
+    /// Host that ran the bundle.
     pub host_tool: ::std::string::String,
+    /// Whether the user interface came up.
     pub ui_ready: bool,
 }
-/// DeviceRunReportToolMeta
+/// Program that made the report, mostly the host.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceRunReportToolMeta {
+    /// Version of clang.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub clang: ::std::option::Option<::std::string::String>,
+    /// Commit that it was built from.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub git_sha: ::std::option::Option<::std::string::String>,
+    /// Name of the program.
     pub name: ::std::string::String,
+    /// Version of the Rust compiler that built it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub rustc: ::std::option::Option<::std::string::String>,
+    /// Version of the program.
     pub version: ::std::string::String,
+    /// Version of wasm-ld.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm_ld: ::std::option::Option<::std::string::String>,
+    /// Version of the engine.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasmtime: ::std::option::Option<::std::string::String>,
 }
@@ -2990,10 +3682,14 @@ pub struct DeviceRunReportToolMeta {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceTelemetryProfile {
+    /// Classes of events that are exported.
     pub event_classes: ::std::vec::Vec<DeviceTelemetryProfileEventClassesItem>,
+    /// Attributes that every event carries.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub resource: ::std::option::Option<DeviceTelemetryProfileResource>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Where events are sent.
     pub transport: DeviceTelemetryProfileTransport,
 }
 /// DeviceTelemetryProfileEventClassesItem
@@ -3038,12 +3734,14 @@ impl ::std::fmt::Display for DeviceTelemetryProfileEventClassesItem {
         }
     }
 }
-/// DeviceTelemetryProfileResource
+/// Attributes that every event carries.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceTelemetryProfileResource {
+    /// App.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub app_id: ::std::option::Option<::std::string::String>,
+    /// SHA-256 of the package.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -3052,6 +3750,7 @@ pub struct DeviceTelemetryProfileResource {
     pub package_sha256: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// Kind of provider.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -3060,6 +3759,7 @@ pub struct DeviceTelemetryProfileResource {
     pub provider_kind: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// Lane of the provider.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -3068,6 +3768,7 @@ pub struct DeviceTelemetryProfileResource {
     pub provider_lane: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// Execution of the release.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -3076,6 +3777,7 @@ pub struct DeviceTelemetryProfileResource {
     pub release_exec_id: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// Plan of the release.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -3084,6 +3786,7 @@ pub struct DeviceTelemetryProfileResource {
     pub release_plan_id: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// Share of devices that have this release, in percent.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -3092,10 +3795,11 @@ pub struct DeviceTelemetryProfileResource {
     pub rollout_percent: ::std::option::Option<
         ::std::option::Option<::serde_json::Number>,
     >,
+    /// Kind of device.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub target: ::std::option::Option<DeviceTelemetryProfileResourceTarget>,
 }
-/// DeviceTelemetryProfileResourceTarget
+/// Kind of device.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -3125,14 +3829,16 @@ impl ::std::fmt::Display for DeviceTelemetryProfileResourceTarget {
         }
     }
 }
-/// DeviceTelemetryProfileTransport
+/// Where events are sent.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceTelemetryProfileTransport {
+    /// Address that events are sent to.
     pub endpoint: ::std::string::String,
+    /// Protocol of the exporter.
     pub protocol: DeviceTelemetryProfileTransportProtocol,
 }
-/// DeviceTelemetryProfileTransportProtocol
+/// Protocol of the exporter.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -3163,49 +3869,74 @@ impl ::std::fmt::Display for DeviceTelemetryProfileTransportProtocol {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceVerifyReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: DeviceVerifyReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DeviceVerifyReportResult
+/// Outcome of `x07-wasm device verify`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DeviceVerifyReportResult {
+    /// Whether the digest of the bundle is right.
     pub bundle_digest_ok: bool,
+    /// Folder of the bundle.
     pub bundle_dir: ::std::string::String,
+    /// Manifest of the bundle.
     pub bundle_manifest: FileDigest,
+    /// Number of files whose digest differs.
     pub digest_mismatches: u64,
+    /// Number of files that were checked.
     pub files_checked: u64,
+    /// Whether the bundle fits the host interface of this tool.
     pub host_abi_hash_ok: bool,
+    /// Number of files that are missing.
     pub missing_files: u64,
+    /// What the package asks of the device.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub native_summary: ::std::option::Option<NativeSummary>,
+    /// What stands in the way of a release.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub release_readiness: ::std::option::Option<ReleaseReadiness>,
 }
-/// Diagnostic
+/// One finding.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Diagnostic {
+    /// Code of the finding; the catalogue explains it.
     pub code: ::std::string::String,
+    /// Facts about it, for programs.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub data: ::std::option::Option<
         ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     >,
+    /// Where it is.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub loc: ::std::option::Option<Location>,
+    /// What is wrong, for people.
     pub message: ::std::string::String,
+    /// Further remarks.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+    /// A change that would cure it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub quickfix: ::std::option::Option<Quickfix>,
+    /// Other places that belong to it.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub related: ::std::option::Option<::std::vec::Vec<Location>>,
+    /// How grave it is.
     pub severity: Severity,
+    /// Part of the work in which it arose.
     pub stage: Stage,
 }
 /// The catalogue of diagnostic codes: how grave each is, where it is raised, why, and what to do.
@@ -3240,36 +3971,51 @@ pub struct DiagnosticsEntry {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DoctorReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: DoctorReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// DoctorReportResult
+/// Outcome of `x07-wasm doctor`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct DoctorReportResult {
+    /// Version of clang; null when it is missing.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub clang: ::std::option::Option<::std::string::String>,
+    /// Version of jco; null when it is missing.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub jco: ::std::option::Option<::std::option::Option<::std::string::String>>,
+    /// Version of wac or its library; null when it is missing.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub wac: ::std::option::Option<::std::string::String>,
+    /// Version of wasm-ld; null when it is missing.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub wasm_ld: ::std::option::Option<::std::string::String>,
+    /// Version of wasm-tools or its libraries; null when it is missing.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub wasm_tools: ::std::option::Option<::std::string::String>,
+    /// Version of the engine; null when it is missing.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub wasmtime: ::std::option::Option<::std::string::String>,
+    /// Version of wit-bindgen or its library; null when it is missing.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub wit_bindgen: ::std::option::Option<::std::string::String>,
+    /// Version of the X07 compiler; null when it is missing.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub x07: ::std::option::Option<::std::string::String>,
 }
@@ -3277,34 +4023,53 @@ pub struct DoctorReportResult {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddedKernelStarter {
+    /// Key of the cell.
     pub cell_key: ::std::string::String,
+    /// Kind of the cell.
     pub cell_kind: ::std::string::String,
+    /// Function that is called.
     pub entry_symbol: ::std::string::String,
+    /// How requests reach the cell.
     pub ingress_kind: ::std::string::String,
+    /// Project manifest.
     pub project: EmbeddedKernelStarterStarterProject,
+    /// What runs the cell.
     pub runtime_class: ::std::string::String,
+    /// How the cell scales.
     pub scale_class: ::std::string::String,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Service that the cell belongs to.
     pub service_id: ::std::string::String,
+    /// Group of cells that run together.
     pub topology_group: ::std::string::String,
 }
-/// EmbeddedKernelStarterStarterProject
+/// Project that is started from.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddedKernelStarterStarterProject {
+    /// Entry module.
     pub entry: ::std::string::String,
+    /// Folders in which modules are looked up.
     pub module_roots: ::std::vec::Vec<::std::string::String>,
 }
 /// Report of `x07-wasm explain`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ExplainReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// One code of the catalogue.
@@ -3346,61 +4111,84 @@ pub struct ExplainReportResult {
     /// One line on what happened; empty for an unknown code.
     pub summary: ::std::string::String,
 }
-/// FileDigest
+/// A file with its size and SHA-256. Size zero and a digest of zeros stand for a file that could not be read.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct FileDigest {
+    /// Size of the file in bytes.
     pub bytes_len: u64,
+    /// Path as the user or a document gave it; not made absolute.
     pub path: ::std::string::String,
+    /// SHA-256 of the file.
     pub sha256: ::std::string::String,
 }
-/// FileStatus
+/// A file that was checked.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct FileStatus {
+    /// Whether the file can be used.
     pub ok: bool,
+    /// Path as the user or a document gave it.
     pub path: ::std::string::String,
+    /// Whether the file follows its schema.
     pub schema_valid: bool,
+    /// SHA-256 of the file; null when it could not be read.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub sha256: ::std::option::Option<::std::string::String>,
 }
-/// FixtureCheck
+/// A fixture that was checked.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct FixtureCheck {
+    /// Whether the fixture follows its schema.
     pub ok: bool,
+    /// Path of the fixture.
     pub path: ::std::string::String,
 }
-/// Header
+/// An HTTP header.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
+    /// Name of the header.
     pub k: ::std::string::String,
+    /// Value of the header.
     pub v: ::std::string::String,
 }
 /// Report of `x07-wasm http contracts validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpContractsValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ContractsValidateResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// One turn given to an HTTP reducer: the state, the event and the results of earlier effects.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpDispatch {
+    /// Results of the effects of the previous turn; empty at first.
     pub effect_results: ::std::vec::Vec<HttpEffectEffectResult>,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Request to answer.
     pub request: HttpRequestEnvelope,
+    /// State as the previous turn left it; null at first.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub state: ::std::option::Option<
         ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     >,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
 /// A request of an HTTP reducer to its host.
@@ -3420,7 +4208,7 @@ impl ::std::convert::From<HttpEffectEffectResult> for HttpEffect {
         Self::Result(value)
     }
 }
-/// HttpEffectEffectRequest
+/// What a reducer asks of its host.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum HttpEffectEffectRequest {
@@ -3455,7 +4243,7 @@ impl ::std::convert::From<HttpEffectTimeNow> for HttpEffectEffectRequest {
         Self::TimeNow(value)
     }
 }
-/// HttpEffectEffectResult
+/// What the host answers.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum HttpEffectEffectResult {
@@ -3496,7 +4284,7 @@ impl ::std::convert::From<HttpEffectTimeNowResult> for HttpEffectEffectResult {
         Self::TimeNowResult(value)
     }
 }
-/// HttpEffectEffectType
+/// Type of an effect.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -3532,97 +4320,133 @@ impl ::std::fmt::Display for HttpEffectEffectType {
         }
     }
 }
-/// HttpEffectErrResult
+/// An effect that failed.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectErrResult {
+    /// What went wrong.
     pub error: ::std::string::String,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: HttpEffectEffectType,
 }
-/// HttpEffectHttpFetch
+/// Asks for an HTTP request.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectHttpFetch {
+    /// Body.
     pub body: StreamPayload,
+    /// Headers, in order.
     pub headers: ::std::vec::Vec<Header>,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Request method.
     pub method: ::std::string::String,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
+    /// Address.
     pub url: ::std::string::String,
 }
-/// HttpEffectHttpFetchResult
+/// Response to an HTTP request.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectHttpFetchResult {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Response.
     pub response: HttpResponseEnvelope,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// HttpEffectKvGet
+/// Asks for a stored value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectKvGet {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Key.
     pub key: ::std::string::String,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// HttpEffectKvGetResult
+/// A stored value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectKvGetResult {
+    /// Whether the key has a value.
     pub found: bool,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
+    /// The value.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub value: ::std::option::Option<StreamPayload>,
 }
-/// HttpEffectKvPut
+/// Asks to store a value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectKvPut {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Key.
     pub key: ::std::string::String,
+    /// How long the value should be kept, in milliseconds.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub ttl_ms: ::std::option::Option<::std::option::Option<u64>>,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
+    /// Value.
     pub value: StreamPayload,
 }
-/// HttpEffectKvPutResult
+/// A value was stored.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectKvPutResult {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
+    /// Whether the value was stored.
     pub written: bool,
 }
-/// HttpEffectLogEmit
+/// Asks for a line in the log.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectLogEmit {
+    /// Further fields.
     pub fields: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Level.
     pub level: HttpEffectLogEmitLevel,
+    /// Message.
     pub message: ::std::string::String,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// HttpEffectLogEmitLevel
+/// Level.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -3655,128 +4479,184 @@ impl ::std::fmt::Display for HttpEffectLogEmitLevel {
         }
     }
 }
-/// HttpEffectLogEmitResult
+/// A line was logged.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectLogEmitResult {
+    /// Whether the line was logged.
     pub emitted: bool,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// HttpEffectTimeNow
+/// Asks for the time.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectTimeNow {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// HttpEffectTimeNowResult
+/// The time.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpEffectTimeNowResult {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
+    /// Milliseconds since 1970.
     pub unix_ms: u64,
 }
 /// What an HTTP reducer returns for one turn: the next state, effects and possibly the response.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpFrame {
+    /// Requests to the host.
     pub effects: ::std::vec::Vec<HttpEffectEffectRequest>,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// The answer; a response ends the request, null asks for another turn.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub response: ::std::option::Option<HttpResponseEnvelope>,
+    /// State for the next turn.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub state: ::std::option::Option<
         ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     >,
+    /// Measurements that the reducer reports about itself.
     pub telemetry: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
 /// Report of `x07-wasm http regress from-incident`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpRegressFromIncidentReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: HttpRegressFromIncidentReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// HttpRegressFromIncidentReportResult
+/// Outcome of `x07-wasm http regress from-incident`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpRegressFromIncidentReportResult {
+    /// Fixture that was generated.
     pub generated_fixture: FileDigest,
+    /// Test that was generated.
     pub generated_test: FileDigest,
+    /// Folder of the incident.
     pub incident_dir: ::std::string::String,
+    /// Files that were changed.
     pub updated_files: ::std::vec::Vec<FileDigest>,
 }
 /// An HTTP request in JSON form.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpRequestEnvelope {
+    /// Body.
     pub body: StreamPayload,
+    /// Headers, in order.
     pub headers: ::std::vec::Vec<Header>,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Request method.
     pub method: ::std::string::String,
+    /// Path of the file.
     pub path: ::std::string::String,
+    /// Query of the request, without the question mark; absent or empty when there is none.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub query: ::std::option::Option<::std::string::String>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// An HTTP response in JSON form.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpResponseEnvelope {
+    /// Body.
     pub body: StreamPayload,
+    /// Headers, in order.
     pub headers: ::std::vec::Vec<Header>,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Status code.
     pub status: u16,
 }
 /// Report of `x07-wasm http serve`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpServeReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: HttpServeReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// HttpServeReportResponseSummary
+/// A response that was given.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpServeReportResponseSummary {
+    /// Size of the body in bytes.
     pub body_bytes: u64,
+    /// Number of headers.
     pub headers_count: u64,
+    /// Status code.
     pub status: u16,
 }
-/// HttpServeReportResult
+/// Outcome of `x07-wasm http serve`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpServeReportResult {
+    /// Component file.
     pub component: FileDigest,
+    /// Folder of the incident; null or absent when there is none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub incident_dir: ::std::option::Option<::std::string::String>,
+    /// How the command was used.
     pub mode: HttpServeReportResultMode,
+    /// Number of requests.
     pub requests: u64,
+    /// Responses that were given.
     pub responses: ::std::vec::Vec<HttpServeReportResponseSummary>,
+    /// Limits that were in force.
     pub runtime_limits: WasmRuntimeLimits,
+    /// File of the trace.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub trace_path: ::std::option::Option<::std::string::String>,
 }
-/// HttpServeReportResultMode
+/// How the command was used.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -3807,98 +4687,134 @@ impl ::std::fmt::Display for HttpServeReportResultMode {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpTestReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: HttpTestReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// HttpTestReportCaseResult
+/// Outcome of one case.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpTestReportCaseResult {
+    /// Folder of the incident; null or absent when there is none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub incident_dir: ::std::option::Option<::std::string::String>,
+    /// Name.
     pub name: ::std::string::String,
+    /// Whether no error was found.
     pub ok: bool,
+    /// File of the trace.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub trace_path: ::std::option::Option<::std::string::String>,
 }
-/// HttpTestReportResult
+/// Outcome of `x07-wasm http test`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpTestReportResult {
+    /// Cases that were run.
     pub cases: ::std::vec::Vec<HttpTestReportCaseResult>,
+    /// Number of cases that failed.
     pub cases_failed: u64,
+    /// Number of cases that passed.
     pub cases_ok: u64,
+    /// Component file.
     pub component: FileDigest,
+    /// Limits that were in force.
     pub runtime_limits: WasmRuntimeLimits,
 }
 /// A recorded sequence of HTTP reducer turns, for replay.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpTrace {
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Circumstances of the execution.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub meta: ::std::option::Option<
         ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     >,
+    /// Steps in order.
     pub steps: ::std::vec::Vec<HttpTraceStep>,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// HttpTraceStep
+/// One turn of the reducer.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct HttpTraceStep {
+    /// What the reducer was given.
     pub env: HttpDispatch,
+    /// What the reducer returned.
     pub frame: HttpFrame,
+    /// Time that the step took, in milliseconds.
     #[serde(rename = "wallMs", skip_serializing_if = "::std::option::Option::is_none")]
     pub wall_ms: ::std::option::Option<::serde_json::Number>,
 }
-/// IndexDefaults
+/// What a registry offers when nothing is chosen.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct IndexDefaults {
+    /// Id of the profile that is used when none is chosen.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub default_profile_id: ::std::option::Option<::std::string::String>,
 }
-/// IndexEntry
+/// One document of a registry.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct IndexEntry {
+    /// Id under which the document is registered.
     pub id: ::std::string::String,
+    /// File of the document, relative to the current folder.
     pub path: ::std::string::String,
 }
-/// IndexSummary
+/// A registry that was checked.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct IndexSummary {
+    /// Whether the default profile is registered.
     pub default_profile_found: bool,
+    /// Id of its default profile; null when it has none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub default_profile_id: ::std::option::Option<::std::string::String>,
+    /// Whether the registry can be used.
     pub ok: bool,
+    /// Path of the registry.
     pub path: ::std::string::String,
+    /// Number of profiles in it.
     pub profiles_count: u64,
 }
-/// LocText
+/// A place in a text file.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct LocText {
+    /// Kind of place.
     pub kind: ::std::string::String,
+    /// The text itself.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub snippet: ::std::option::Option<::std::string::String>,
+    /// The stretch of text.
     pub span: Span,
 }
-/// LocX07ast
+/// A place in a JSON document, by pointer.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct LocX07ast {
+    /// Kind of place.
     pub kind: ::std::string::String,
+    /// Pointer to the node.
     pub ptr: ::std::string::String,
 }
-/// Location
+/// Where something was found.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum Location {
@@ -4038,53 +4954,74 @@ pub struct LockToolchain {
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-/// MemoryPlan
+/// How the linear memory of a module is laid out.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryPlan {
+    /// Whether the memory may grow.
     pub growable_memory: bool,
+    /// Initial size of the memory in bytes.
     pub initial_memory_bytes: u64,
+    /// Largest size of the memory in bytes.
     pub max_memory_bytes: u64,
+    /// Whether the stack lies below the data, so that an overflow traps instead of overwriting data.
     pub stack_first: bool,
+    /// Size of the stack in bytes; zero when the linker flags give none.
     pub stack_size_bytes: u64,
 }
-/// Meta
+/// Circumstances of an execution: tool, arguments, files and what made it vary.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
+    /// Full command line, the program first.
     pub argv: ::std::vec::Vec<::std::string::String>,
+    /// Current folder.
     pub cwd: ::std::string::String,
+    /// Time from the start to the report, in milliseconds.
     pub elapsed_ms: u64,
+    /// Files that were read, in the order of reading.
     pub inputs: ::std::vec::Vec<FileDigest>,
+    /// What may make two executions differ.
     pub nondeterminism: Nondeterminism,
+    /// Files that were written, in the order of writing.
     pub outputs: ::std::vec::Vec<FileDigest>,
+    /// The tool and what it found or contains.
     pub tool: ToolMeta,
 }
 /// Measured values of one service at one time, as input of a service level evaluation.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct MetricsSnapshot {
+    /// Labels for people and dashboards.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub labels: ::std::option::Option<
         ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
     >,
+    /// Measured values.
     pub metrics: ::std::vec::Vec<MetricsSnapshotMetric>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Name of the service.
     pub service: ::std::string::String,
+    /// When the values were taken.
     pub taken_at_utc: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// MetricsSnapshotMetric
+/// One measured value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct MetricsSnapshotMetric {
+    /// Name.
     pub name: ::std::string::String,
+    /// Unit; null or absent when the name says enough.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub unit: ::std::option::Option<::std::option::Option<MetricsSnapshotMetricUnit>>,
+    /// Measured value.
     pub value: ::serde_json::Number,
 }
 /// MetricsSnapshotMetricUnit
@@ -4117,22 +5054,29 @@ impl ::std::fmt::Display for MetricsSnapshotMetricUnit {
         }
     }
 }
-/// NativeSummary
+/// What a device package asks of its platform.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct NativeSummary {
+    /// SHA-256 of the bundle manifest; null when there is none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub bundle_manifest_sha256: ::std::option::Option<::std::string::String>,
+    /// Device features that the app may use.
     pub capabilities: CapabilitiesSummary,
+    /// SHA-256 of the package manifest; null when there is none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub package_manifest_sha256: ::std::option::Option<::std::string::String>,
+    /// Permissions that the platform must be told of.
     pub permission_declarations: ::std::vec::Vec<::std::string::String>,
+    /// Provider that telemetry is meant for.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub provider_kind: ::std::option::Option<::std::string::String>,
+    /// Platform of the package.
     pub target_kind: NativeSummaryTargetKind,
+    /// Classes of events that are exported.
     pub telemetry_classes: ::std::vec::Vec<::std::string::String>,
 }
-/// NativeSummaryTargetKind
+/// Platform of the package.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -4162,34 +5106,49 @@ impl ::std::fmt::Display for NativeSummaryTargetKind {
         }
     }
 }
-/// Nondeterminism
+/// What may make two executions differ.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Nondeterminism {
+    /// Whether the network was used.
     pub uses_network: bool,
+    /// Whether the clock of the system had an influence.
     pub uses_os_time: bool,
+    /// Whether other programs were started.
     pub uses_process: bool,
 }
 /// Report of `x07-wasm ops validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct OpsValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: OpsValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// OpsValidateReportResult
+/// Outcome of `x07-wasm ops validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct OpsValidateReportResult {
+    /// Capabilities.
     pub capabilities: FileStatus,
+    /// SHA-256 over what decides on compatibility.
     pub compatibility_hash: ::std::string::String,
+    /// Operations profile.
     pub ops_profile: FileStatus,
+    /// Policy cards.
     pub policy_cards: ::std::vec::Vec<FileStatus>,
+    /// Service level profile.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub slo_profile: ::std::option::Option<FileStatus>,
 }
@@ -4205,45 +5164,58 @@ pub struct Package {
     pub modules: ::std::vec::Vec<::std::string::String>,
     /// Name of the package.
     pub name: ::std::string::String,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
     /// Version of the package.
     pub version: ::std::string::String,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-/// PackagedProfileRef
+/// A profile that travels inside a bundle or package.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PackagedProfileRef {
+    /// Copy of the profile.
     pub file: FileDigest,
+    /// Id of the profile.
     pub id: ::std::string::String,
+    /// Version of the profile.
     pub v: u64,
 }
-/// PatchAdd
+/// Adds a value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PatchAdd {
+    /// Operation.
     pub op: ::std::string::String,
+    /// Where it applies.
     pub path: ::std::string::String,
+    /// The value.
     pub value: ::serde_json::Value,
 }
-/// PatchCopy
+/// Copies a value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PatchCopy {
+    /// Where the value comes from.
     pub from: ::std::string::String,
+    /// Operation.
     pub op: ::std::string::String,
+    /// Where it applies.
     pub path: ::std::string::String,
 }
-/// PatchMove
+/// Moves a value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PatchMove {
+    /// Where the value comes from.
     pub from: ::std::string::String,
+    /// Operation.
     pub op: ::std::string::String,
+    /// Where it applies.
     pub path: ::std::string::String,
 }
-/// PatchOp
+/// One operation of a JSON patch (RFC 6902).
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum PatchOp {
@@ -4284,41 +5256,54 @@ impl ::std::convert::From<PatchTest> for PatchOp {
         Self::Test(value)
     }
 }
-/// PatchRemove
+/// Removes a value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PatchRemove {
+    /// Operation.
     pub op: ::std::string::String,
+    /// Where it applies.
     pub path: ::std::string::String,
 }
-/// PatchReplace
+/// Replaces a value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PatchReplace {
+    /// Operation.
     pub op: ::std::string::String,
+    /// Where it applies.
     pub path: ::std::string::String,
+    /// The value.
     pub value: ::serde_json::Value,
 }
-/// PatchTest
+/// Fails unless the value is there.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PatchTest {
+    /// Operation.
     pub op: ::std::string::String,
+    /// Where it applies.
     pub path: ::std::string::String,
+    /// The value.
     pub value: ::serde_json::Value,
 }
 /// A set of rules over release documents: what they assert, and what follows when an assertion fails.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyCard {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// About the card, for people.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub meta: ::std::option::Option<PolicyCardCardMeta>,
+    /// Rules in order.
     pub rules: ::std::vec::Vec<PolicyCardRule>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: u64,
 }
-/// PolicyCardAssertOp
+/// How a value is compared.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -4360,27 +5345,33 @@ impl ::std::fmt::Display for PolicyCardAssertOp {
         }
     }
 }
-/// PolicyCardAssertion
+/// Something that must hold for the target.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyCardAssertion {
+    /// How the value is compared.
     pub op: PolicyCardAssertOp,
+    /// Member of the target.
     pub path: ::std::string::String,
+    /// Value to compare with.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub value: ::std::option::Option<::serde_json::Value>,
 }
-/// PolicyCardCardMeta
+/// About the card, for people.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyCardCardMeta {
+    /// What the card is for.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub description: ::std::option::Option<::std::string::String>,
+    /// Who answers for the card.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub owner: ::std::option::Option<::std::string::String>,
+    /// Title.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub title: ::std::option::Option<::std::string::String>,
 }
-/// PolicyCardEffect
+/// What follows when an assertion does not hold.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -4410,18 +5401,22 @@ impl ::std::fmt::Display for PolicyCardEffect {
         }
     }
 }
-/// PolicyCardJsonPatch
+/// A change to the target.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyCardJsonPatch {
+    /// Where a moved or copied value comes from.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub from: ::std::option::Option<::std::string::String>,
+    /// Operation.
     pub op: PolicyCardJsonPatchOp,
+    /// Where the change applies.
     pub path: ::std::string::String,
+    /// Value to add, replace or compare with.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub value: ::std::option::Option<::serde_json::Value>,
 }
-/// PolicyCardJsonPatchOp
+/// Operation of a JSON patch (RFC 6902).
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -4460,19 +5455,25 @@ impl ::std::fmt::Display for PolicyCardJsonPatchOp {
         }
     }
 }
-/// PolicyCardRule
+/// One rule.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyCardRule {
+    /// What must hold.
     pub assertions: ::std::vec::Vec<PolicyCardAssertion>,
+    /// What follows when an assertion does not hold.
     pub effect: PolicyCardEffect,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Changes that would make it hold.
     pub patches: ::std::vec::Vec<PolicyCardJsonPatch>,
+    /// Why the rule exists.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub reason: ::std::option::Option<::std::string::String>,
+    /// Kind of document that the rule is about.
     pub target: PolicyCardTarget,
 }
-/// PolicyCardTarget
+/// Kind of document that a rule is about.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -4515,60 +5516,86 @@ impl ::std::fmt::Display for PolicyCardTarget {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: PolicyValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// PolicyValidateReportResult
+/// Outcome of `x07-wasm policy validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyValidateReportResult {
+    /// Cards that were checked.
     pub cards: ::std::vec::Vec<FileStatus>,
+    /// SHA-256 over what decides on compatibility.
     pub compatibility_hash: ::std::string::String,
 }
-/// Position
+/// A place in a text.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Position {
+    /// Column, from 1 on.
     pub col: u64,
+    /// Line, from 1 on.
     pub line: u64,
+    /// Bytes from the start of the file.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub offset: ::std::option::Option<u64>,
 }
-/// ProfileFileStatus
+/// A profile that was checked; its reference is null when the file gives none.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileFileStatus {
+    /// Whether the id in the file is the id in the registry.
     pub id_matches_index: bool,
+    /// Whether the profile can be used.
     pub ok: bool,
+    /// Path of its file.
     pub path: ::std::string::String,
+    /// The profile by id and version.
     #[serde(rename = "ref", deserialize_with = "::std::option::Option::deserialize")]
     pub ref_: ::std::option::Option<ProfileRef>,
+    /// Whether the file follows its schema.
     pub schema_valid: bool,
+    /// Format version that the file states; null when it states none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub schema_version: ::std::option::Option<::std::string::String>,
 }
-/// ProfileRef
+/// A profile by id and version.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileRef {
+    /// Id of the profile.
     pub id: ::std::string::String,
+    /// Version of the profile.
     pub v: u64,
 }
-/// ProfileStatus
+/// A profile that was checked.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileStatus {
+    /// Whether the id in the file is the id in the registry.
     pub id_matches_index: bool,
+    /// Whether the profile can be used.
     pub ok: bool,
+    /// Path of its file.
     pub path: ::std::string::String,
+    /// The profile by id and version.
     #[serde(rename = "ref")]
     pub ref_: ProfileRef,
+    /// Whether the file follows its schema.
     pub schema_valid: bool,
+    /// Format version that the file states; null when it states none.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub schema_version: ::std::option::Option<::std::string::String>,
 }
@@ -4576,24 +5603,34 @@ pub struct ProfileStatus {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ProfileValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ProfileValidateReportResult
+/// Outcome of `x07-wasm profile validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileValidateReportResult {
+    /// The registry; null when a file was given.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub index: ::std::option::Option<IndexSummary>,
+    /// How profiles were chosen.
     pub mode: ProfileValidateReportResultMode,
+    /// Profiles that were checked.
     pub profiles: ::std::vec::Vec<ProfileStatus>,
 }
-/// ProfileValidateReportResultMode
+/// How profiles were chosen.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -4623,13 +5660,16 @@ impl ::std::fmt::Display for ProfileValidateReportResultMode {
         }
     }
 }
-/// ProfileValidateResult
+/// Outcome of checking a registry and its profiles.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileValidateResult {
+    /// The registry; null when a file was given.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub index: ::std::option::Option<IndexSummary>,
+    /// How profiles were chosen.
     pub mode: ::std::string::String,
+    /// Profiles that were checked.
     pub profiles: ::std::vec::Vec<ProfileFileStatus>,
 }
 /// Manifest of an X07 project, by convention `x07.json`: its world, entry module, module roots and dependencies. Members that are not listed here are ignored.
@@ -4813,145 +5853,187 @@ impl ::std::fmt::Display for ProjectWorld {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceAttestReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ProvenanceAttestReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ProvenanceAttestReportResult
+/// Outcome of `x07-wasm provenance attest`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceAttestReportResult {
+    /// Signed attestation.
     pub attestation: FileDigest,
+    /// Manifest of the pack.
     pub pack_manifest: FileDigest,
 }
 /// A signed payload in a DSSE envelope.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceDsseEnvelope {
+    /// The payload in base64.
     pub payload: ::std::string::String,
+    /// Media type of the payload.
     #[serde(rename = "payloadType")]
     pub payload_type: ::std::string::String,
+    /// Signatures over payload and type.
     pub signatures: ::std::vec::Vec<ProvenanceDsseEnvelopeSignature>,
 }
-/// ProvenanceDsseEnvelopeSignature
+/// A signature over the payload.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceDsseEnvelopeSignature {
+    /// Key that signed.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub keyid: ::std::option::Option<::std::string::String>,
+    /// The signature in base64.
     pub sig: ::std::string::String,
 }
 /// An in-toto statement with SLSA build provenance of a packed app.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestation {
+    /// What is attested.
     pub predicate: ProvenanceSlsaAttestationPredicate,
+    /// Type of the predicate.
     #[serde(rename = "predicateType")]
     pub predicate_type: ::std::string::String,
+    /// Files that the statement is about.
     pub subject: ::std::vec::Vec<ProvenanceSlsaAttestationSubject>,
+    /// Type of the statement.
     #[serde(rename = "_type")]
     pub type_: ::std::string::String,
 }
-/// ProvenanceSlsaAttestationBuildDefinition
+/// What was asked of the build.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestationBuildDefinition {
+    /// Kind of build.
     #[serde(rename = "buildType")]
     pub build_type: ::std::string::String,
+    /// Parameters that the user gave.
     #[serde(rename = "externalParameters")]
     pub external_parameters: ::serde_json::Map<
         ::std::string::String,
         ::serde_json::Value,
     >,
+    /// Parameters that the builder added.
     #[serde(rename = "internalParameters")]
     pub internal_parameters: ::serde_json::Map<
         ::std::string::String,
         ::serde_json::Value,
     >,
+    /// Documents that the build depended on.
     #[serde(rename = "resolvedDependencies")]
     pub resolved_dependencies: ::std::vec::Vec<
         ProvenanceSlsaAttestationResourceDescriptor,
     >,
 }
-/// ProvenanceSlsaAttestationBuilder
+/// Who built.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestationBuilder {
+    /// Identifier.
     pub id: ::std::string::String,
 }
-/// ProvenanceSlsaAttestationDigestSet
+/// Digests of a file.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestationDigestSet {
+    /// SHA-256 of the bytes, in lower-case hexadecimal digits.
     pub sha256: ::std::string::String,
 }
-/// ProvenanceSlsaAttestationPredicate
+/// What is attested.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestationPredicate {
+    /// What was asked of the build.
     #[serde(rename = "buildDefinition")]
     pub build_definition: ProvenanceSlsaAttestationBuildDefinition,
+    /// How the build ran.
     #[serde(rename = "runDetails")]
     pub run_details: ProvenanceSlsaAttestationRunDetails,
+    /// Digests of the release documents.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub x07: ::std::option::Option<ProvenanceSlsaAttestationX07Predicate>,
 }
-/// ProvenanceSlsaAttestationResourceDescriptor
+/// Something that the build depended on.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestationResourceDescriptor {
+    /// Digests of the document.
     pub digest: ProvenanceSlsaAttestationDigestSet,
+    /// Name of the document.
     pub uri: ::std::string::String,
 }
-/// ProvenanceSlsaAttestationRunDetails
+/// How the build ran.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestationRunDetails {
+    /// Who built.
     pub builder: ProvenanceSlsaAttestationBuilder,
+    /// When the build ran.
     pub metadata: ProvenanceSlsaAttestationRunMetadata,
 }
-/// ProvenanceSlsaAttestationRunMetadata
+/// When the build ran.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestationRunMetadata {
+    /// End of the build.
     #[serde(rename = "finishedOn")]
     pub finished_on: ::std::string::String,
+    /// Id of the build.
     #[serde(
         rename = "invocationId",
         skip_serializing_if = "::std::option::Option::is_none"
     )]
     pub invocation_id: ::std::option::Option<::std::string::String>,
+    /// Start of the build.
     #[serde(rename = "startedOn")]
     pub started_on: ::std::string::String,
 }
-/// ProvenanceSlsaAttestationSubject
+/// A file that the statement is about.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestationSubject {
+    /// Digests of the file.
     pub digest: ProvenanceSlsaAttestationDigestSet,
+    /// Media type of the file.
     #[serde(
         rename = "mediaType",
         skip_serializing_if = "::std::option::Option::is_none"
     )]
     pub media_type: ::std::option::Option<::std::string::String>,
+    /// Path of the file in the pack.
     pub name: ::std::string::String,
 }
-/// ProvenanceSlsaAttestationX07Predicate
+/// Digests of the release documents.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceSlsaAttestationX07Predicate {
+    /// SHA-256 of the capabilities.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub capabilities_sha256: ::std::option::Option<::std::string::String>,
+    /// SHA-256 over what decides on compatibility.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub compatibility_hash: ::std::option::Option<::std::string::String>,
+    /// SHA-256 of the operations profile.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub ops_profile_sha256: ::std::option::Option<::std::string::String>,
+    /// SHA-256 of the pack manifest.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub pack_manifest_sha256: ::std::option::Option<::std::string::String>,
+    /// SHA-256 of the service level profile.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub slo_profile_sha256: ::std::option::Option<::std::string::String>,
 }
@@ -4959,49 +6041,68 @@ pub struct ProvenanceSlsaAttestationX07Predicate {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceVerifyReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ProvenanceVerifyResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ProvenanceVerifyResult
+/// Outcome of verifying an attestation.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ProvenanceVerifyResult {
+    /// Attestation that was verified.
     pub attestation: FileDigest,
+    /// Number of files whose digest was compared.
     pub subjects_checked: u64,
+    /// Number of files whose digest differs.
     pub subjects_mismatched: u64,
 }
-/// Quickfix
+/// A change that would cure the problem.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Quickfix {
+    /// Kind of change.
     pub kind: ::std::string::String,
+    /// What the change does.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub note: ::std::option::Option<::std::string::String>,
+    /// The change to the document.
     pub patch: ::std::vec::Vec<PatchOp>,
 }
-/// ReadinessIssue
+/// Something that stands in the way of a release.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ReadinessIssue {
+    /// Code of the issue.
     pub code: ::std::string::String,
+    /// Member of the manifest that is concerned; null when it is not about one.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub field: ::std::option::Option<::std::string::String>,
+    /// What is wrong.
     pub message: ::std::string::String,
 }
-/// ReleaseReadiness
+/// Whether a device package can be released.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseReadiness {
+    /// Issues that prevent a release.
     pub errors: ::std::vec::Vec<ReadinessIssue>,
+    /// Gravest kind of issue.
     pub status: ReleaseReadinessStatus,
+    /// Issues that do not prevent a release.
     pub warnings: ::std::vec::Vec<ReadinessIssue>,
 }
-/// ReleaseReadinessStatus
+/// Gravest kind of issue.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5031,93 +6132,131 @@ impl ::std::fmt::Display for ReleaseReadinessStatus {
         }
     }
 }
-/// Routing
+/// How an app divides requests between frontend and backend.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Routing {
+    /// Requests whose path starts like this go to the backend.
     pub api_prefix: ::std::string::String,
 }
 /// Report of `x07-wasm run`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct RunReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: RunReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// RunReportEngine
+/// Engine that executed the module.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct RunReportEngine {
+    /// Name of the engine.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub name: ::std::option::Option<::std::string::String>,
+    /// Version of the engine.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub version: ::std::option::Option<::std::string::String>,
 }
-/// RunReportMemoryLayout
+/// Where things lay in the linear memory during the call.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct RunReportMemoryLayout {
+    /// Address of the arena.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub arena_ptr: ::std::option::Option<u64>,
+    /// Value of `__data_end`.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub data_end: ::std::option::Option<u64>,
+    /// Value of `__heap_base`.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub heap_base: ::std::option::Option<u64>,
+    /// Address of the input.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub input_ptr: ::std::option::Option<u64>,
+    /// Layout that the profile asks for.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub plan: ::std::option::Option<MemoryPlan>,
+    /// Address of the struct for the result.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub retptr: ::std::option::Option<u64>,
 }
-/// RunReportResult
+/// Outcome of `x07-wasm run`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct RunReportResult {
+    /// Size of the arena in bytes.
     pub arena_cap_bytes: u64,
+    /// Engine that executed it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub engine: ::std::option::Option<RunReportEngine>,
+    /// Input that it was given.
     pub input: BlobRef,
+    /// Where things lay in its memory.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub memory: ::std::option::Option<RunReportMemoryLayout>,
+    /// Output that it returned.
     pub output: BlobRef,
+    /// Profile whose limits were in force.
     pub profile: ProfileRef,
+    /// Text of the trap; null when it did not trap.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub trap: ::std::option::Option<::std::string::String>,
+    /// Module that was run.
     pub wasm: FileDigest,
 }
 /// What a scaffolding step created.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ScaffoldReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was created, for people.
     pub message: ::std::string::String,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// What was done.
     pub status: ::std::string::String,
 }
-/// SchemaCheck
+/// A schema that was looked up.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaCheck {
+    /// Id of the schema.
     pub id: ::std::string::String,
+    /// Whether the schema is built in.
     pub ok: bool,
 }
 /// Report of `x07-wasm schema list`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaListReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: SchemaListReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Every schema that is built into the tool.
@@ -5177,12 +6316,19 @@ impl ::std::fmt::Display for SchemaListReportSchemaEntryRole {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SchemaShowReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: SchemaShowReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// One schema that is built into the tool. When it is unknown, `id` repeats what was asked for, `path` is empty and the digest is all zeros.
@@ -5210,36 +6356,54 @@ pub struct SchemaShowReportResult {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ServeReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ServeReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ServeReportResponseSummary
+/// A response that was given.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ServeReportResponseSummary {
+    /// Body of the response.
     pub body: BlobRef,
+    /// Whether the request succeeded.
     pub ok: bool,
+    /// Status code.
     pub status: u16,
+    /// Time that the request took, in milliseconds.
     pub wall_ms: u64,
 }
-/// ServeReportResult
+/// Outcome of `x07-wasm serve`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ServeReportResult {
+    /// Addresses.
     pub addr: ServeReportServeAddr,
+    /// Limits of a request.
     pub budgets: ServeReportServeBudgets,
+    /// Component file.
     pub component: FileDigest,
+    /// Folders of the incidents.
     pub incidents: ::std::vec::Vec<::std::string::String>,
+    /// Whether requests were awaited or made.
     pub mode: ServeReportResultMode,
+    /// Responses that were given.
     pub responses: ::std::vec::Vec<ServeReportResponseSummary>,
+    /// Number of requests after which serving ends; zero means never when requests are awaited, none at all when they are made.
     pub stop_after: u32,
 }
-/// ServeReportResultMode
+/// Whether requests were awaited or made.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5266,24 +6430,30 @@ impl ::std::fmt::Display for ServeReportResultMode {
         }
     }
 }
-/// ServeReportServeAddr
+/// Addresses.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ServeReportServeAddr {
+    /// Address that was listened on; null when none was.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub bound: ::std::option::Option<::std::string::String>,
+    /// Address that was asked for.
     pub requested: ::std::string::String,
 }
-/// ServeReportServeBudgets
+/// Limits of a request.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ServeReportServeBudgets {
+    /// Requests that may be served at the same time.
     pub max_concurrent: u32,
+    /// Largest request body in bytes.
     pub max_request_bytes: u64,
+    /// Largest response body in bytes.
     pub max_response_bytes: u64,
+    /// Longest time for a request in milliseconds.
     pub max_wall_ms_per_request: u64,
 }
-/// Severity
+/// How grave a diagnostic is. Only errors make a command fail.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5320,15 +6490,22 @@ impl ::std::fmt::Display for Severity {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloEvalReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: SloEvalReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// SloEvalReportDecision
+/// What the measured values say about the release.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5358,19 +6535,25 @@ impl ::std::fmt::Display for SloEvalReportDecision {
         }
     }
 }
-/// SloEvalReportIndicatorEval
+/// One indicator, evaluated.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloEvalReportIndicatorEval {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// What is measured.
     pub kind: SloEvalReportIndicatorEvalKind,
+    /// Name of the measured value.
     pub metric: ::std::string::String,
+    /// Bound that must hold.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub objective: ::std::option::Option<SloEvalReportObjectiveBounds>,
+    /// Measured value; null when it is missing.
     pub observed: ::serde_json::Number,
+    /// Whether the bound holds; null when it cannot be told.
     pub ok: bool,
 }
-/// SloEvalReportIndicatorEvalKind
+/// What is measured.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5400,35 +6583,45 @@ impl ::std::fmt::Display for SloEvalReportIndicatorEvalKind {
         }
     }
 }
-/// SloEvalReportObjectiveBounds
+/// Bound of the indicator; which member is there depends on its kind.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloEvalReportObjectiveBounds {
+    /// Largest share that is good enough.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub max: ::std::option::Option<::serde_json::Number>,
+    /// Longest time that is good enough, in milliseconds.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub max_ms: ::std::option::Option<u64>,
+    /// Smallest share that is good enough.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub min: ::std::option::Option<::serde_json::Number>,
 }
-/// SloEvalReportResult
+/// Outcome of `x07-wasm slo eval`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloEvalReportResult {
+    /// What the measured values say about the release.
     pub decision: SloEvalReportDecision,
+    /// Indicators, evaluated.
     pub indicators: ::std::vec::Vec<SloEvalReportIndicatorEval>,
+    /// Measured values.
     pub metrics_snapshot: FileDigest,
+    /// Service level profile.
     pub slo_profile: FileDigest,
+    /// Number of bounds that do not hold.
     pub violations: u64,
 }
-/// SloGate
+/// A check of service levels within a rollout.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloGate {
+    /// Kind of check.
     pub kind: ::std::string::String,
+    /// Decision that must come out.
     pub require_decision: SloGateRequireDecision,
 }
-/// SloGateRequireDecision
+/// Decision that must come out.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5455,7 +6648,7 @@ impl ::std::fmt::Display for SloGateRequireDecision {
         }
     }
 }
-/// SloKind
+/// What a service level is about.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5485,75 +6678,101 @@ impl ::std::fmt::Display for SloKind {
         }
     }
 }
-/// SloObjectiveAvailability
+/// Share of requests that must succeed.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloObjectiveAvailability {
+    /// Smallest share that is good enough.
     pub min: ::serde_json::Number,
 }
-/// SloObjectiveErrorRate
+/// Share of requests that may fail.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloObjectiveErrorRate {
+    /// Largest share that is good enough.
     pub max: ::serde_json::Number,
 }
-/// SloObjectiveLatencyP95Ms
+/// Time within which 95 of 100 requests must be answered.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloObjectiveLatencyP95Ms {
+    /// Longest time that is good enough, in milliseconds.
     pub max_ms: u64,
 }
 /// The service levels that a service must hold, as indicators with objectives.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloProfile {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Measured values with their bounds.
     pub indicators: ::std::vec::Vec<SloProfileIndicator>,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Name of the service.
     pub service: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: u64,
 }
-/// SloProfileIndicator
+/// A measured value and the bound that it must keep.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloProfileIndicator {
+    /// Identifier.
     pub id: ::std::string::String,
+    /// What is measured.
     pub kind: SloKind,
+    /// Name of the measured value.
     pub metric: ::std::string::String,
+    /// Bound that must hold.
     pub objective: ::serde_json::Value,
+    /// Length of the time window in seconds.
     pub window_s: u32,
 }
 /// Report of `x07-wasm slo validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: SloValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// SloValidateReportResult
+/// Outcome of `x07-wasm slo validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct SloValidateReportResult {
+    /// SHA-256 over what decides on compatibility.
     pub compatibility_hash: ::std::string::String,
+    /// Service level profile.
     pub slo_profile: FileStatus,
 }
-/// Span
+/// A stretch of a text.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Span {
+    /// Position after the last one.
     pub end: Position,
+    /// Path of the file.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub file: ::std::option::Option<::std::string::String>,
+    /// First position.
     pub start: Position,
 }
-/// Stage
+/// Part of the work in which a diagnostic arose.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5598,40 +6817,55 @@ impl ::std::fmt::Display for Stage {
         }
     }
 }
-/// StreamPayload
+/// Text or bytes that travel inside a document. `text` or `base64` holds them; neither is needed when only the size matters.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct StreamPayload {
+    /// The content in standard base64.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub base64: ::std::option::Option<::std::string::String>,
+    /// Size in bytes.
     pub bytes_len: u64,
+    /// The content, where it is UTF-8.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub text: ::std::option::Option<::std::string::String>,
 }
-/// ToolMeta
+/// This tool and the tools that it found or contains, by version.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ToolMeta {
+    /// Version of clang, where it was used or looked for.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub clang: ::std::option::Option<::std::string::String>,
+    /// Commit that the tool was built from.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub git_sha: ::std::option::Option<::std::string::String>,
+    /// Version of jco or its library.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub jco: ::std::option::Option<::std::string::String>,
+    /// Name of the tool.
     pub name: ::std::string::String,
+    /// Version of the Rust compiler that built it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub rustc: ::std::option::Option<::std::string::String>,
+    /// Version of the tool.
     pub version: ::std::string::String,
+    /// Version of wac or its library.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wac: ::std::option::Option<::std::string::String>,
+    /// Version of wasm-ld, where it was used or looked for.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm_ld: ::std::option::Option<::std::string::String>,
+    /// Version of wasm-tools or its libraries.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm_tools: ::std::option::Option<::std::string::String>,
+    /// Version of the engine.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasmtime: ::std::option::Option<::std::string::String>,
+    /// Version of wit-bindgen or its library.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wit_bindgen: ::std::option::Option<::std::string::String>,
+    /// Version of the X07 compiler.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub x07: ::std::option::Option<::std::string::String>,
 }
@@ -5639,26 +6873,38 @@ pub struct ToolMeta {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ToolchainValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ToolchainValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// ToolchainValidateReportResult
+/// Outcome of `x07-wasm toolchain validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ToolchainValidateReportResult {
+    /// SHA-256 over the profile and the versions found; equal toolchains have equal hashes.
     pub compatibility_hash: ::std::string::String,
+    /// The registry; null when a file was given.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub index: ::std::option::Option<IndexSummary>,
+    /// How the profile was chosen.
     pub mode: ToolchainValidateReportResultMode,
+    /// Profile that was checked against.
     pub profile: ProfileStatus,
+    /// What was found, tool by tool.
     pub tools: ::std::vec::Vec<ToolchainValidateReportToolStatus>,
 }
-/// ToolchainValidateReportResultMode
+/// How the profile was chosen.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5688,7 +6934,7 @@ impl ::std::fmt::Display for ToolchainValidateReportResultMode {
         }
     }
 }
-/// ToolchainValidateReportToolId
+/// Name of a tool in a toolchain profile.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5733,58 +6979,85 @@ impl ::std::fmt::Display for ToolchainValidateReportToolId {
         }
     }
 }
-/// ToolchainValidateReportToolStatus
+/// What was found about one tool.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct ToolchainValidateReportToolStatus {
+    /// Its arguments, the program first.
     pub argv: ::std::vec::Vec<::std::string::String>,
+    /// Program that was started.
     pub cmd: ::std::string::String,
+    /// Version found; null when none was found.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub found_version: ::std::option::Option<::std::string::String>,
+    /// Whether the tool fulfils the requirement.
     pub ok: bool,
+    /// Versions that are accepted.
     pub required_constraint: ::std::string::String,
+    /// Start of its standard error.
     pub stderr: ::std::string::String,
+    /// Start of its standard output.
     pub stdout: ::std::string::String,
+    /// Name of the tool.
     pub tool_id: ToolchainValidateReportToolId,
 }
 /// Facts about one built wasm module: its digest, ABI, exports, memory plan and the tools that made it.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifact {
+    /// How the module is called.
     pub abi: WasmArtifactAbi,
+    /// Name of the project and start of the digest of the module.
     pub artifact_id: ::std::string::String,
+    /// Code generator that was used.
     pub codegen_backend: WasmArtifactCodegenBackend,
+    /// Names of its exports.
     pub exports: WasmArtifactExports,
+    /// Layout of its memory.
     pub memory: MemoryPlan,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Profile that was built with.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub profile: ::std::option::Option<ProfileRef>,
+    /// Arguments with which the build can be repeated.
     pub repro: WasmArtifactRepro,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Tools that made it.
     pub toolchain: WasmArtifactToolchain,
+    /// The module.
     pub wasm: FileDigest,
 }
-/// WasmArtifactAbi
+/// How the module is called.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactAbi {
+    /// Signature of the entry function in C.
     pub c_signature: ::std::string::String,
+    /// How the result travels back.
     pub calling_convention: WasmArtifactCallingConvention,
+    /// Entry convention.
     pub kind: ::std::string::String,
+    /// Parameters of the entry export, in order.
     pub params: ::std::vec::Vec<WasmArtifactAbiParam>,
+    /// C calling convention for wasm.
     pub wasm_c_abi: WasmArtifactWasmCAbi,
 }
-/// WasmArtifactAbiField
+/// A field of the struct that is returned.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactAbiField {
+    /// Name of the field.
     pub name: WasmArtifactAbiFieldName,
+    /// Distance from the start of the struct in bytes.
     pub offset_bytes: i64,
+    /// Type of the field.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WasmArtifactAbiFieldName
+/// Name of the field.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5811,19 +7084,24 @@ impl ::std::fmt::Display for WasmArtifactAbiFieldName {
         }
     }
 }
-/// WasmArtifactAbiParam
+/// A parameter of the entry export.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactAbiParam {
+    /// Position, from 0 on.
     pub index: u8,
+    /// Name of the parameter.
     pub name: WasmArtifactAbiParamName,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// What the caller passes.
     pub role: WasmArtifactAbiParamRole,
+    /// Type of the parameter.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WasmArtifactAbiParamName
+/// Name of the parameter.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5859,7 +7137,7 @@ impl ::std::fmt::Display for WasmArtifactAbiParamName {
         }
     }
 }
-/// WasmArtifactAbiParamRole
+/// What the caller passes.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5895,15 +7173,18 @@ impl ::std::fmt::Display for WasmArtifactAbiParamRole {
         }
     }
 }
-/// WasmArtifactCallingConvention
+/// How the result travels back to the caller.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactCallingConvention {
+    /// Kind of convention.
     pub kind: ::std::string::String,
+    /// Position of the parameter that points to the result struct.
     pub retptr_param_index: i64,
+    /// The result struct.
     pub return_struct: WasmArtifactReturnStruct,
 }
-/// WasmArtifactCodegenBackend
+/// Code generator that was used.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -5930,100 +7211,133 @@ impl ::std::fmt::Display for WasmArtifactCodegenBackend {
         }
     }
 }
-/// WasmArtifactExports
+/// Names under which the module exports what the host needs.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactExports {
+    /// Global with the end of the data.
     pub data_end: ::std::string::String,
+    /// Global with the end of data and stack.
     pub heap_base: ::std::string::String,
+    /// Linear memory.
     pub memory: ::std::string::String,
+    /// Exports that the host can do without.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub optional: ::std::option::Option<WasmArtifactOptionalExports>,
+    /// Entry function.
     pub solve: ::std::string::String,
 }
-/// WasmArtifactOptionalExports
+/// Names of exports that the host can do without.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactOptionalExports {
+    /// Global with the stack pointer.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub stack_pointer: ::std::option::Option<::std::string::String>,
+    /// Function that reports an exit code.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub x07_exit_code: ::std::option::Option<::std::string::String>,
 }
-/// WasmArtifactRepro
+/// Arguments with which the build can be repeated.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactRepro {
+    /// Flags of clang; empty for the native backend.
     pub clang_args: ::std::vec::Vec<::std::string::String>,
+    /// Flags of the linker.
     pub wasm_ld_args: ::std::vec::Vec<::std::string::String>,
+    /// Arguments of the X07 compiler.
     pub x07_build_args: ::std::vec::Vec<::std::string::String>,
 }
-/// WasmArtifactReturnStruct
+/// Struct that the module writes its result into.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactReturnStruct {
+    /// Alignment in bytes.
     pub align_bytes: i64,
+    /// Fields in order.
     pub fields: ::std::vec::Vec<WasmArtifactAbiField>,
+    /// Name of the struct.
     pub kind: ::std::string::String,
+    /// Size in bytes.
     pub size_bytes: i64,
 }
-/// WasmArtifactToolchain
+/// Tools that made the module.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactToolchain {
+    /// Version of clang; only for the C backend.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub clang: ::std::option::Option<::std::string::String>,
+    /// Version of wasm-ld; only for the C backend.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm_ld: ::std::option::Option<::std::string::String>,
+    /// Version of the engine; null when none took part.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub wasmtime: ::std::option::Option<::std::option::Option<::std::string::String>>,
+    /// Version of the X07 compiler; `0.0.0` when it is not known.
     pub x07: ::std::string::String,
+    /// Version of this tool.
     pub x07_wasm: ::std::string::String,
 }
-/// WasmArtifactWasmCAbi
+/// C calling convention for wasm that is followed.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmArtifactWasmCAbi {
+    /// Name of the convention.
     pub kind: ::std::string::String,
+    /// Version of the convention.
     pub v: i64,
 }
 /// What a run under recorded capabilities observed: clock values, random bytes and the secrets it was given.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmCapsEvidence {
+    /// Access to clocks.
     pub clocks: WasmCapsEvidenceClocks,
+    /// Access to randomness.
     pub random: WasmCapsEvidenceRandom,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Access to secrets.
     pub secrets: WasmCapsEvidenceSecrets,
+    /// Version of the document, counted by its author.
     pub v: u64,
 }
-/// WasmCapsEvidenceClocks
+/// Clock values in the order in which they were given out.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmCapsEvidenceClocks {
+    /// Times of the monotonic clock, in nanoseconds.
     pub monotonic_clock_now_ns: ::std::vec::Vec<u64>,
+    /// Times of the wall clock, in nanoseconds since 1970.
     pub wall_clock_now_ns: ::std::vec::Vec<u64>,
 }
-/// WasmCapsEvidenceRandom
+/// Random bytes in the order in which they were given out.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmCapsEvidenceRandom {
+    /// Insecure random bytes in base64.
     pub insecure_random_bytes_b64: ::std::string::String,
+    /// Seed for insecure randomness, as a decimal number.
     pub insecure_seed_u128: ::std::string::String,
+    /// Secure random bytes in base64.
     pub secure_random_bytes_b64: ::std::string::String,
 }
-/// WasmCapsEvidenceSecretProvided
+/// A secret that was given, without its value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmCapsEvidenceSecretProvided {
+    /// Name of the secret.
     pub id: ::std::string::String,
+    /// Where it came from.
     pub source: WasmCapsEvidenceSecretProvidedSource,
 }
-/// WasmCapsEvidenceSecretProvidedSource
+/// Where it came from.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -6050,26 +7364,34 @@ impl ::std::fmt::Display for WasmCapsEvidenceSecretProvidedSource {
         }
     }
 }
-/// WasmCapsEvidenceSecrets
+/// Secrets that were given.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmCapsEvidenceSecrets {
+    /// Secrets that were given, without their values.
     pub provided: ::std::vec::Vec<WasmCapsEvidenceSecretProvided>,
 }
 /// Facts about one built component: its digest, WIT world and the tools that made it.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentArtifact {
+    /// Name of the component and start of its digest.
     pub artifact_id: ::std::string::String,
+    /// Component file.
     pub component: FileDigest,
+    /// Kind of component.
     pub kind: WasmComponentArtifactKind,
+    /// Profiles.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub profiles: ::std::option::Option<WasmComponentArtifactProfiles>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Tools and their versions.
     pub toolchain: WasmComponentArtifactToolchain,
+    /// World that it is for.
     pub wit: WasmComponentArtifactWitRef,
 }
-/// WasmComponentArtifactKind
+/// Kind of component.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -6108,153 +7430,212 @@ impl ::std::fmt::Display for WasmComponentArtifactKind {
         }
     }
 }
-/// WasmComponentArtifactProfiles
+/// Profiles that the component was built with.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentArtifactProfiles {
+    /// Component profile.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub component: ::std::option::Option<ProfileRef>,
+    /// Wasm profile.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm: ::std::option::Option<ProfileRef>,
 }
-/// WasmComponentArtifactToolchain
+/// Tools that made the component.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentArtifactToolchain {
+    /// Cargo.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub cargo: ::std::option::Option<::std::string::String>,
+    /// clang.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub clang: ::std::option::Option<::std::string::String>,
+    /// Rust compiler.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub rustc: ::std::option::Option<::std::string::String>,
+    /// wac.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wac: ::std::option::Option<::std::string::String>,
+    /// wasm-ld.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm_ld: ::std::option::Option<::std::string::String>,
+    /// wasm-tools.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm_tools: ::std::option::Option<::std::string::String>,
+    /// Wasmtime.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasmtime: ::std::option::Option<::std::string::String>,
+    /// wit-bindgen.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wit_bindgen: ::std::option::Option<::std::string::String>,
+    /// X07 compiler.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub x07: ::std::option::Option<::std::string::String>,
+    /// Version of this tool.
     pub x07_wasm: ::std::string::String,
 }
-/// WasmComponentArtifactWitRef
+/// World that the component is for.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentArtifactWitRef {
+    /// WIT package.
     pub package: ::std::string::String,
+    /// WIT world.
     pub world: ::std::string::String,
 }
 /// How components are built: adapters, native targets, budgets and the tools used.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfile {
+    /// Configuration.
     pub cfg: WasmComponentProfileCfg,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: u64,
 }
-/// WasmComponentProfileCfg
+/// Configuration.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileCfg {
+    /// How a module becomes a component.
     pub componentize: WasmComponentProfileComponentizeCfg,
+    /// How components are composed.
     pub compose: WasmComponentProfileComposeCfg,
+    /// Native components, which need no adapter.
     pub native_targets: WasmComponentProfileNativeTargetsCfg,
+    /// Worlds that components must fit.
     pub targets: WasmComponentProfileTargetsCfg,
+    /// Tools that are called.
     pub toolchain: WasmComponentProfileToolchain,
+    /// Registry of WIT packages.
     pub wit_index_path: ::std::string::String,
 }
-/// WasmComponentProfileComponentizeCfg
+/// How a module becomes a component.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileComponentizeCfg {
+    /// Method.
     pub mode: ::std::string::String,
+    /// WIT package of the program.
     pub solve_package: ::std::string::String,
+    /// WIT world of the program.
     pub solve_world: ::std::string::String,
 }
-/// WasmComponentProfileComposeCfg
+/// How components are composed.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileComposeCfg {
+    /// Method.
     pub mode: ::std::string::String,
 }
-/// WasmComponentProfileNativeCliBudgets
+/// Limits of a native command line component.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileNativeCliBudgets {
+    /// Largest standard error in bytes.
     pub max_stderr_bytes: u64,
+    /// Largest standard input in bytes.
     pub max_stdin_bytes: u64,
+    /// Largest standard output in bytes.
     pub max_stdout_bytes: u64,
 }
-/// WasmComponentProfileNativeCliCfg
+/// How a native command line component is built.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileNativeCliCfg {
+    /// Limits.
     pub budgets: WasmComponentProfileNativeCliBudgets,
+    /// Method.
     pub mode: ::std::string::String,
+    /// WIT package of the world.
     pub package: ::std::string::String,
+    /// World that the component is for.
     pub world: ::std::string::String,
 }
-/// WasmComponentProfileNativeHttpBudgets
+/// Limits of a native HTTP component.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileNativeHttpBudgets {
+    /// Largest request envelope in bytes.
     pub max_envelope_bytes: u64,
+    /// Bytes of all header names and values together.
     pub max_header_bytes_total: u64,
+    /// Largest number of headers.
     pub max_headers: u32,
+    /// Longest path in bytes.
     pub max_path_bytes: u64,
+    /// Longest query in bytes.
     pub max_query_bytes: u64,
+    /// Largest request body in bytes.
     pub max_request_body_bytes: u64,
+    /// Largest response body in bytes.
     pub max_response_body_bytes: u64,
 }
-/// WasmComponentProfileNativeHttpCfg
+/// How a native HTTP component is built.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileNativeHttpCfg {
+    /// Limits.
     pub budgets: WasmComponentProfileNativeHttpBudgets,
+    /// Method.
     pub mode: ::std::string::String,
+    /// WIT package of the world.
     pub package: ::std::string::String,
+    /// World that the component is for.
     pub world: ::std::string::String,
 }
-/// WasmComponentProfileNativeTargetsCfg
+/// Native components, which need no adapter.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileNativeTargetsCfg {
+    /// Command line component.
     pub cli: WasmComponentProfileNativeCliCfg,
+    /// HTTP component.
     pub http: WasmComponentProfileNativeHttpCfg,
 }
-/// WasmComponentProfileTargetsCfg
+/// Worlds that components must fit.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileTargetsCfg {
+    /// WIT package for command line components.
     pub cli_package: ::std::string::String,
+    /// World for command line components.
     pub cli_world: ::std::string::String,
+    /// WIT package for HTTP components.
     pub http_package: ::std::string::String,
+    /// World for HTTP components.
     pub http_world: ::std::string::String,
 }
-/// WasmComponentProfileToolCmd
+/// How a tool is called.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileToolCmd {
+    /// Arguments before those of the tool itself.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub args: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+    /// Program to start.
     pub cmd: ::std::string::String,
+    /// Environment variables to set.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub env: ::std::option::Option<
         ::std::collections::BTreeMap<::std::string::String, ::std::string::String>,
     >,
 }
-/// WasmComponentProfileToolchain
+/// Tools that are called.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmComponentProfileToolchain {
+    /// wac.
     pub wac: WasmComponentProfileToolCmd,
+    /// wasm-tools.
     pub wasm_tools: WasmComponentProfileToolCmd,
+    /// Wasmtime.
     pub wasmtime: WasmComponentProfileToolCmd,
+    /// wit-bindgen.
     pub wit_bindgen: WasmComponentProfileToolCmd,
 }
 /// What a failed execution was made of, so that it can be repeated from its incident folder.
@@ -6325,7 +7706,9 @@ pub struct WasmIncidentManifestComponentRunIncident {
     pub args: ::std::vec::Vec<::std::string::String>,
     /// Component that was run.
     pub component: WasmIncidentManifestComponentRef,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
     /// Standard input that it was given.
     pub stdin: BlobRef,
@@ -6370,6 +7753,7 @@ pub struct WasmIncidentManifestRunIncident {
     pub memory: ::std::option::Option<WasmIncidentManifestMemoryExtent>,
     /// Profile whose limits were in force.
     pub profile: ProfileRef,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
     /// Module that was run; all zeros when it could not be read.
     pub wasm: FileDigest,
@@ -6387,41 +7771,56 @@ pub struct WasmIncidentManifestServeIncident {
     pub component: FileDigest,
     /// Why the request failed.
     pub error: ::std::string::String,
+    /// Kind.
     pub kind: ::std::string::String,
     /// Request that failed.
     pub request: WasmIncidentManifestRequest,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// How a wasm module is built and which limits apply when it runs.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmProfile {
+    /// How clang is called.
     pub clang: WasmProfileClang,
+    /// Code generator to use: the built-in one, or C through clang.
     pub codegen_backend: WasmProfileCodegenBackend,
+    /// Values for options that are not given.
     pub defaults: WasmProfileDefaults,
+    /// Id of the profile.
     pub id: ::std::string::String,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Limits that apply when a module runs and nothing else is asked for.
     pub runtime: WasmRuntimeLimits,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// What modules are built for.
     pub target: WasmProfileTarget,
+    /// Version of the document, counted by its author.
     pub v: u64,
+    /// How the linker is called; also gives the layout of the memory.
     pub wasm_ld: WasmProfileWasmLd,
+    /// What the compiler must produce.
     pub x07_build: WasmProfileX07Build,
 }
-/// WasmProfileClang
+/// How clang is called; only the C backend uses it.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmProfileClang {
+    /// Path of clang; null means the one on the path.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub cc: ::std::option::Option<::std::option::Option<::std::string::String>>,
+    /// Flags for clang.
     pub cflags: ::std::vec::Vec<::std::string::String>,
 }
-/// WasmProfileCodegenBackend
+/// Code generator to use: the built-in one, or C through clang.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -6448,22 +7847,27 @@ impl ::std::fmt::Display for WasmProfileCodegenBackend {
         }
     }
 }
-/// WasmProfileDefaults
+/// Values for options that are not given.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmProfileDefaults {
+    /// Size of the arena in bytes.
     pub arena_cap_bytes: u64,
+    /// Largest output in bytes.
     pub max_output_bytes: u64,
 }
-/// WasmProfileTarget
+/// What the module is built for.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmProfileTarget {
+    /// Name of the entry export.
     pub entry_export: ::std::string::String,
+    /// Target triple.
     pub triple: WasmProfileTargetTriple,
+    /// C calling convention for wasm.
     pub wasm_c_abi: ::std::string::String,
 }
-/// WasmProfileTargetTriple
+/// Target triple.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -6490,11 +7894,13 @@ impl ::std::fmt::Display for WasmProfileTargetTriple {
         }
     }
 }
-/// WasmProfileWasmLd
+/// How the linker is called. Both backends take the layout of the memory from its flags.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmProfileWasmLd {
+    /// Flags for the linker.
     pub ldflags: ::std::vec::Vec<::std::string::String>,
+    /// Path of the linker; null means `wasm-ld` on the path.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -6502,17 +7908,20 @@ pub struct WasmProfileWasmLd {
     )]
     pub linker: ::std::option::Option<::std::option::Option<::std::string::String>>,
 }
-/// WasmProfileX07Build
+/// What the X07 compiler must produce.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmProfileX07Build {
+    /// Also write a C header; must be true.
     pub emit_c_header: bool,
+    /// Without any runtime library; always true.
     pub freestanding: bool,
 }
 /// Limits that the host enforces on one instance: fuel, memory, tables and stack.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmRuntimeLimits {
+    /// File that configures the compilation cache; null or absent means no cache.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -6521,20 +7930,26 @@ pub struct WasmRuntimeLimits {
     pub cache_config: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// How the engine allocates instances. Pooling needs limits on memory and tables.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub instance_allocator: ::std::option::Option<WasmRuntimeLimitsInstanceAllocator>,
+    /// Fuel for one execution; null switches metering off.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub max_fuel: ::std::option::Option<u64>,
+    /// Largest size of one linear memory in bytes; null sets no limit.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub max_memory_bytes: ::std::option::Option<u64>,
+    /// Largest number of elements in one table; null sets no limit.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub max_table_elements: ::std::option::Option<u32>,
+    /// Largest wasm stack in bytes; null leaves it to the host.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub max_wasm_stack_bytes: ::std::option::Option<u32>,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
 }
-/// WasmRuntimeLimitsInstanceAllocator
+/// How the engine allocates instances. Pooling needs limits on memory and tables.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -6565,48 +7980,70 @@ impl ::std::fmt::Display for WasmRuntimeLimitsInstanceAllocator {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmToolchainProfile {
+    /// Id of the profile.
     pub id: ::std::string::String,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Requirements by tool.
     pub tools: WasmToolchainProfileTools,
+    /// Version of the document, counted by its author.
     pub v: u64,
 }
-/// WasmToolchainProfileToolReq
+/// What is required of one tool.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmToolchainProfileToolReq {
+    /// Program to start; null means the usual name, `builtin` the linked library.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub cmd: ::std::option::Option<::std::string::String>,
+    /// Versions that are accepted, as in Cargo, separated by commas.
     pub constraint: ::std::string::String,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Whether the toolchain is unusable without it.
     pub required: bool,
+    /// How the version is found.
     pub version: WasmToolchainProfileVersionProbe,
 }
-/// WasmToolchainProfileTools
+/// Requirements by tool.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmToolchainProfileTools {
+    /// clang.
     pub clang: WasmToolchainProfileToolReq,
+    /// jco.
     pub jco: WasmToolchainProfileToolReq,
+    /// wac.
     pub wac: WasmToolchainProfileToolReq,
+    /// wasm-ld.
     pub wasm_ld: WasmToolchainProfileToolReq,
+    /// wasm-tools.
     pub wasm_tools: WasmToolchainProfileToolReq,
+    /// Wasmtime.
     pub wasmtime: WasmToolchainProfileToolReq,
+    /// wit-bindgen.
     pub wit_bindgen: WasmToolchainProfileToolReq,
+    /// X07 compiler.
     pub x07: WasmToolchainProfileToolReq,
 }
-/// WasmToolchainProfileVersionProbe
+/// How the version of a tool is found.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WasmToolchainProfileVersionProbe {
+    /// Arguments that make the tool print its version.
     pub argv: ::std::vec::Vec<::std::string::String>,
+    /// Group of the expression that holds the version, from 1 on.
     pub group: u8,
+    /// Expression that finds the version in the output.
     pub regex: ::std::string::String,
+    /// Stream to search; `either` means standard output, then standard error.
     pub source: WasmToolchainProfileVersionProbeSource,
 }
-/// WasmToolchainProfileVersionProbeSource
+/// Stream to search; `either` means standard output, then standard error.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -6640,34 +8077,49 @@ impl ::std::fmt::Display for WasmToolchainProfileVersionProbeSource {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiBuildReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: WebUiBuildReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// WebUiBuildReportHostSnapshot
+/// Browser host files that were written.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiBuildReportHostSnapshot {
+    /// Files that were written.
     pub files: ::std::vec::Vec<FileDigest>,
+    /// Commit that they come from.
     pub git_sha: ::std::string::String,
+    /// Where the files come from.
     pub source: ::std::string::String,
 }
-/// WebUiBuildReportResult
+/// Outcome of `x07-wasm web-ui build`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiBuildReportResult {
+    /// Files that were written.
     pub artifacts: ::std::vec::Vec<FileDigest>,
+    /// Folder that was written to.
     pub dist_dir: ::std::string::String,
+    /// How the program was built.
     pub format: WebUiBuildReportResultFormat,
+    /// Browser host files that were written.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub host_snapshot: ::std::option::Option<WebUiBuildReportHostSnapshot>,
+    /// Profile.
     pub profile: ProfileRef,
 }
-/// WebUiBuildReportResultFormat
+/// How the program was built.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -6698,27 +8150,38 @@ impl ::std::fmt::Display for WebUiBuildReportResultFormat {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiContractsValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ContractsValidateResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// One turn given to a web UI reducer: the state, the event and the host environment.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatch {
+    /// What happened.
     pub event: WebUiDispatchEvent,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// State as the previous turn left it.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub state: ::std::option::Option<
         ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     >,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiDispatchEvent
+/// What happened.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum WebUiDispatchEvent {
@@ -6795,95 +8258,115 @@ impl ::std::convert::From<WebUiDispatchEventConnectivityOffline> for WebUiDispat
         Self::ConnectivityOffline(value)
     }
 }
-/// WebUiDispatchEventChange
+/// The value of an element was changed for good.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventChange {
+    /// Key of the element or id of the timer.
     pub target: ::std::string::String,
+    /// Type of the event.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
+    /// New value of the element.
     pub value: ::std::string::String,
 }
-/// WebUiDispatchEventClick
+/// An element was clicked.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventClick {
+    /// Key of the element or id of the timer.
     pub target: ::std::string::String,
+    /// Type of the event.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WebUiDispatchEventConnectivityOffline
+/// The network has gone.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventConnectivityOffline {
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WebUiDispatchEventConnectivityOnline
+/// The network is back.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventConnectivityOnline {
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WebUiDispatchEventInit
+/// The program starts.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventInit {
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WebUiDispatchEventInput
+/// The value of an element is being changed.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventInput {
+    /// Key of the element or id of the timer.
     pub target: ::std::string::String,
+    /// Type of the event.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
+    /// New value of the element.
     pub value: ::std::string::String,
 }
-/// WebUiDispatchEventLifecycleBackground
+/// The app went to the background.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventLifecycleBackground {
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WebUiDispatchEventLifecycleForeground
+/// The app came to the foreground.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventLifecycleForeground {
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WebUiDispatchEventLifecycleResume
+/// The app resumed.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventLifecycleResume {
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WebUiDispatchEventNotificationOpened
+/// The user opened a notification.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventNotificationOpened {
+    /// Id of the notification.
     pub notification_id: ::std::string::String,
+    /// Type.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WebUiDispatchEventSubmit
+/// A form was submitted.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventSubmit {
+    /// Key of the element or id of the timer.
     pub target: ::std::string::String,
+    /// Type of the event.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
-/// WebUiDispatchEventTimer
+/// A timer ended.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiDispatchEventTimer {
+    /// Key of the element or id of the timer.
     pub target: ::std::string::String,
+    /// Type of the event.
     #[serde(rename = "type")]
     pub type_: ::std::string::String,
 }
@@ -7042,16 +8525,19 @@ impl ::std::convert::From<WebUiEffectDeviceShareShareText> for WebUiEffect {
         Self::DeviceShareShareText(value)
     }
 }
-/// WebUiEffectAudioPlayPayload
+/// Arguments of: plays a sound.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectAudioPlayPayload {
+    /// Channel to play it on.
     pub channel: WebUiEffectAudioPlayPayloadChannel,
+    /// Sound to play.
     pub cue: WebUiEffectAudioPlayPayloadCue,
+    /// Whether it repeats.
     #[serde(rename = "loop")]
     pub loop_: bool,
 }
-/// WebUiEffectAudioPlayPayloadChannel
+/// Channel to play it on.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -7078,7 +8564,7 @@ impl ::std::fmt::Display for WebUiEffectAudioPlayPayloadChannel {
         }
     }
 }
-/// WebUiEffectAudioPlayPayloadCue
+/// Sound to play.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -7120,13 +8606,14 @@ impl ::std::fmt::Display for WebUiEffectAudioPlayPayloadCue {
         }
     }
 }
-/// WebUiEffectAudioStopPayload
+/// Arguments of: stops sounds.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectAudioStopPayload {
+    /// Channel to stop.
     pub channel: WebUiEffectAudioStopPayloadChannel,
 }
-/// WebUiEffectAudioStopPayloadChannel
+/// Channel to stop.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -7153,270 +8640,342 @@ impl ::std::fmt::Display for WebUiEffectAudioStopPayloadChannel {
         }
     }
 }
-/// WebUiEffectBlobsDeletePayload
+/// Arguments of: deletes a stored blob.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectBlobsDeletePayload {
+    /// Handle of the blob.
     pub handle: ::std::string::String,
 }
-/// WebUiEffectBlobsStatPayload
+/// Arguments of: asks about a stored blob.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectBlobsStatPayload {
+    /// Handle of the blob.
     pub handle: ::std::string::String,
 }
-/// WebUiEffectCameraCapturePayload
+/// Arguments of: takes a photo.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectCameraCapturePayload {
+    /// Camera to use.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub lens: ::std::option::Option<::std::string::String>,
+    /// Quality of the photo.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub quality: ::std::option::Option<::std::string::String>,
 }
-/// WebUiEffectClipboardCopyTextPayload
+/// Arguments of: puts text on the clipboard.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectClipboardCopyTextPayload {
+    /// The text, where the bytes are UTF-8.
     pub text: ::std::string::String,
 }
-/// WebUiEffectDeviceAudioPlay
+/// Plays a sound.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceAudioPlay {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectAudioPlayPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceAudioStop
+/// Stops sounds.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceAudioStop {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectAudioStopPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceBlobsDelete
+/// Deletes a stored blob.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceBlobsDelete {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectBlobsDeletePayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceBlobsStat
+/// Asks about a stored blob.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceBlobsStat {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectBlobsStatPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceCameraCapture
+/// Takes a photo.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceCameraCapture {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectCameraCapturePayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceClipboardCopyText
+/// Puts text on the clipboard.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceClipboardCopyText {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectClipboardCopyTextPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceClipboardReadText
+/// Reads text from the clipboard.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceClipboardReadText {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceEffectBase
+/// What all requests to the device have in common.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceEffectBase {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Operation.
     pub op: ::std::string::String,
+    /// Arguments of the effect.
     pub payload: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceFilesPick
+/// Lets the user pick files.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceFilesPick {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectFilesPickPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceFilesSaveJson
+/// Lets the user save a JSON file.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceFilesSaveJson {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectFilesSaveJsonPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceFilesSaveText
+/// Lets the user save a text file.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceFilesSaveText {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectFilesSaveTextPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceHapticsTrigger
+/// Gives haptic feedback.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceHapticsTrigger {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectHapticsTriggerPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceLocationGetCurrent
+/// Asks where the device is.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceLocationGetCurrent {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectLocationGetCurrentPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceNotificationsCancel
+/// Cancels a notification.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceNotificationsCancel {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectNotificationsCancelPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceNotificationsSchedule
+/// Schedules a notification.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceNotificationsSchedule {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectNotificationsSchedulePayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDevicePermissionsQuery
+/// Asks whether a permission is given.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDevicePermissionsQuery {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectPermissionsQueryPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDevicePermissionsRequest
+/// Asks the user for a permission.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDevicePermissionsRequest {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectPermissionsRequestPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceShareShareFiles
+/// Shares files.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceShareShareFiles {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectShareShareFilesPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectDeviceShareShareText
+/// Shares a text.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectDeviceShareShareText {
+    /// Capability that the effect needs.
     pub capability: ::std::string::String,
     pub kind: ::std::string::String,
     pub op: ::std::string::String,
     pub payload: WebUiEffectShareShareTextPayload,
+    /// Id of the request that this answers.
     pub request_id: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectFilesPickPayload
+/// Arguments of: lets the user pick files.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectFilesPickPayload {
+    /// Media types to offer.
     pub accept: ::std::vec::Vec<::std::string::String>,
+    /// Whether several files may be picked.
     pub multiple: bool,
 }
-/// WebUiEffectFilesSaveJsonPayload
+/// Arguments of: lets the user save a JSON file.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectFilesSaveJsonPayload {
+    /// Name.
     pub name: ::std::string::String,
+    /// Value.
     pub value: ::serde_json::Value,
 }
-/// WebUiEffectFilesSaveTextPayload
+/// Arguments of: lets the user save a text file.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectFilesSaveTextPayload {
+    /// Name.
     pub name: ::std::string::String,
+    /// The text, where the bytes are UTF-8.
     pub text: ::std::string::String,
 }
-/// WebUiEffectHapticsTriggerPayload
+/// Arguments of: gives haptic feedback.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectHapticsTriggerPayload {
+    /// Pattern of the feedback.
     pub pattern: WebUiEffectHapticsTriggerPayloadPattern,
 }
-/// WebUiEffectHapticsTriggerPayloadPattern
+/// Pattern of the feedback.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -7449,131 +9008,174 @@ impl ::std::fmt::Display for WebUiEffectHapticsTriggerPayloadPattern {
         }
     }
 }
-/// WebUiEffectHttpRequest
+/// Asks for an HTTP request.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectHttpRequest {
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Request.
     pub request: HttpRequestEnvelope,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectLocationGetCurrentPayload
+/// Arguments of: asks where the device is.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectLocationGetCurrentPayload {
+    /// How long to wait, in milliseconds.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub timeout_ms: ::std::option::Option<u64>,
 }
-/// WebUiEffectNavPush
+/// Goes to another path.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectNavPush {
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Path to go to.
     pub path: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectNavReplace
+/// Goes to another path without a new history entry.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectNavReplace {
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Path to go to.
     pub path: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectNotificationsCancelPayload
+/// Arguments of: cancels a notification.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectNotificationsCancelPayload {
+    /// Id of the notification.
     pub notification_id: ::std::string::String,
 }
-/// WebUiEffectNotificationsSchedulePayload
+/// Arguments of: schedules a notification.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectNotificationsSchedulePayload {
+    /// Text of the notification.
     pub body: ::std::string::String,
+    /// When to show it, in milliseconds from now.
     pub delay_ms: u64,
+    /// Id of the notification.
     pub notification_id: ::std::string::String,
+    /// Title of the notification.
     pub title: ::std::string::String,
 }
-/// WebUiEffectPermissionsQueryPayload
+/// Arguments of: asks whether a permission is given.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectPermissionsQueryPayload {
+    /// The permission.
     pub permission: ::std::string::String,
 }
-/// WebUiEffectPermissionsRequestPayload
+/// Arguments of: asks the user for a permission.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectPermissionsRequestPayload {
+    /// The permission.
     pub permission: ::std::string::String,
 }
-/// WebUiEffectShareShareFilesPayload
+/// Arguments of: shares files.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectShareShareFilesPayload {
+    /// Files to share.
     pub items: ::std::vec::Vec<
         ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     >,
+    /// Title.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub title: ::std::option::Option<::std::string::String>,
 }
-/// WebUiEffectShareShareTextPayload
+/// Arguments of: shares a text.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectShareShareTextPayload {
+    /// The text, where the bytes are UTF-8.
     pub text: ::std::string::String,
+    /// Title.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub title: ::std::option::Option<::std::string::String>,
+    /// Address.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub url: ::std::option::Option<::std::string::String>,
 }
-/// WebUiEffectStorageGet
+/// Reads from local storage.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectStorageGet {
+    /// Key.
     pub key: ::std::string::String,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectStorageSet
+/// Writes to local storage.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectStorageSet {
+    /// Key.
     pub key: ::std::string::String,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
+    /// Value.
     pub value: ::std::string::String,
 }
-/// WebUiEffectTimerClear
+/// Stops a timer.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectTimerClear {
+    /// Id of the timer.
     pub id: ::std::string::String,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiEffectTimerSet
+/// Starts a timer.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiEffectTimerSet {
+    /// When it ends, in milliseconds from now.
     pub delay_ms: u64,
+    /// Id of the timer.
     pub id: ::std::string::String,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
 /// What a web UI reducer returns for one turn: the next state, the UI tree, patches and effects.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiFrame {
+    /// Requests to the host.
     pub effects: ::std::vec::Vec<WebUiEffect>,
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Changes from the previous tree to this one.
     pub patches: WebUiPatchset,
+    /// State for the next turn.
     #[serde(deserialize_with = "::std::option::Option::deserialize")]
     pub state: ::std::option::Option<
         ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     >,
+    /// Measurements that the reducer reports about itself.
     pub telemetry: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    /// User interface after the turn.
     pub ui: WebUiTree,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
 /// Changes that turn one UI tree into the next, in order.
@@ -7596,7 +9198,7 @@ impl ::std::convert::From<::std::vec::Vec<WebUiPatchsetOp>> for WebUiPatchset {
         Self(value)
     }
 }
-/// WebUiPatchsetOp
+/// One change.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum WebUiPatchsetOp {
@@ -7619,49 +9221,65 @@ impl ::std::convert::From<WebUiPatchsetOpReplace> for WebUiPatchsetOp {
         Self::Replace(value)
     }
 }
-/// WebUiPatchsetOpAdd
+/// Adds a node or value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiPatchsetOpAdd {
+    /// Operation.
     pub op: ::std::string::String,
+    /// Where it applies.
     pub path: ::std::string::String,
+    /// The value.
     pub value: ::serde_json::Value,
 }
-/// WebUiPatchsetOpRemove
+/// Removes a node or value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiPatchsetOpRemove {
+    /// Operation.
     pub op: ::std::string::String,
+    /// Where it applies.
     pub path: ::std::string::String,
 }
-/// WebUiPatchsetOpReplace
+/// Replaces a node or value.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiPatchsetOpReplace {
+    /// Operation.
     pub op: ::std::string::String,
+    /// Where it applies.
     pub path: ::std::string::String,
+    /// The value.
     pub value: ::serde_json::Value,
 }
 /// How a web UI is built and served: format, budgets and defaults.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiProfile {
+    /// What applies when nothing is chosen.
     pub defaults: WebUiProfileDefaults,
+    /// Identifier.
     pub id: ::std::string::String,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Version of the document, counted by its author.
     pub v: u64,
+    /// Wasm profile to build with.
     pub wasm_profile_id: ::std::string::String,
 }
-/// WebUiProfileBuildDefaults
+/// How the program is built.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiProfileBuildDefaults {
+    /// Whether the browser host files are written too.
     pub emit_host_assets: bool,
+    /// How the program is built.
     pub format: WebUiProfileBuildDefaultsFormat,
 }
-/// WebUiProfileBuildDefaultsFormat
+/// How the program is built.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -7688,74 +9306,108 @@ impl ::std::fmt::Display for WebUiProfileBuildDefaultsFormat {
         }
     }
 }
-/// WebUiProfileDefaults
+/// Values for options that are not given.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiProfileDefaults {
+    /// Arena size in bytes.
     pub arena_cap_bytes: u64,
+    /// How the program is built.
     pub build: WebUiProfileBuildDefaults,
+    /// Largest input in bytes.
     pub max_input_bytes: u64,
+    /// Largest output in bytes.
     pub max_output_bytes: u64,
+    /// How the program is served.
     pub serve: WebUiProfileServeDefaults,
 }
-/// WebUiProfileServeDefaults
+/// How the program is served.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiProfileServeDefaults {
+    /// Port to listen on; zero means any free one.
     pub port: u16,
+    /// Insist on the media type of wasm files.
     pub strict_mime: bool,
 }
 /// Report of `x07-wasm web-ui profile validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiProfileValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: ProfileValidateResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
 /// Report of `x07-wasm web-ui regress-from-incident`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiRegressFromIncidentReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: WebUiRegressFromIncidentReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// WebUiRegressFromIncidentReportResult
+/// Outcome of `x07-wasm web-ui regress-from-incident`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiRegressFromIncidentReportResult {
+    /// Files that were generated.
     pub generated: ::std::vec::Vec<FileDigest>,
+    /// Path of the incident.
     pub incident: ::std::string::String,
+    /// Folder that was written to.
     pub out_dir: ::std::string::String,
 }
 /// Report of `x07-wasm web-ui serve`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiServeReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: WebUiServeReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// WebUiServeReportResult
+/// Outcome of `x07-wasm web-ui serve`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiServeReportResult {
+    /// Address that was listened on.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub bound_addr: ::std::option::Option<::std::string::String>,
+    /// Folder that was served.
     pub dir: ::std::string::String,
+    /// Folder of the incident; null or absent when there is none.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -7764,13 +9416,16 @@ pub struct WebUiServeReportResult {
     pub incident_dir: ::std::option::Option<
         ::std::option::Option<::std::string::String>,
     >,
+    /// Whether requests were awaited or made.
     pub mode: WebUiServeReportResultMode,
+    /// Media type of wasm files.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm_mime: ::std::option::Option<::std::string::String>,
+    /// Whether it is right.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub wasm_mime_ok: ::std::option::Option<bool>,
 }
-/// WebUiServeReportResultMode
+/// Whether requests were awaited or made.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -7801,20 +9456,30 @@ impl ::std::fmt::Display for WebUiServeReportResultMode {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTestReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: WebUiTestReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// WebUiTestReportCaseResult
+/// Outcome of one case.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTestReportCaseResult {
+    /// Whether no error was found.
     pub ok: bool,
+    /// Path of the trace.
     pub path: ::std::string::String,
+    /// File with what came out; null when there is none.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -7824,11 +9489,13 @@ pub struct WebUiTestReportCaseResult {
         ::std::option::Option<::std::string::String>,
     >,
 }
-/// WebUiTestReportResult
+/// Outcome of `x07-wasm web-ui test`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTestReportResult {
+    /// Cases that were run.
     pub cases: ::std::vec::Vec<WebUiTestReportCaseResult>,
+    /// Folder of the incident; null or absent when there is none.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -7842,20 +9509,27 @@ pub struct WebUiTestReportResult {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTrace {
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Circumstances of the execution.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub meta: ::std::option::Option<
         ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     >,
+    /// Steps in order.
     pub steps: ::std::vec::Vec<WebUiTraceStep>,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiTraceStep
+/// One turn of the reducer.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTraceStep {
+    /// What the reducer was given.
     pub env: WebUiDispatch,
+    /// What the reducer returned.
     pub frame: WebUiFrame,
+    /// Time that the step took, in milliseconds.
     #[serde(rename = "wallMs", skip_serializing_if = "::std::option::Option::is_none")]
     pub wall_ms: ::std::option::Option<::serde_json::Number>,
 }
@@ -7863,19 +9537,24 @@ pub struct WebUiTraceStep {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTree {
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Topmost node.
     pub root: WebUiTreeNode,
+    /// Version of the document, counted by its author.
     pub v: i64,
 }
-/// WebUiTreeHandler
+/// Event that an element sends.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTreeHandler {
+    /// Name by which the event tells where it came from.
     pub target: ::std::string::String,
+    /// Type of the event.
     #[serde(rename = "type")]
     pub type_: WebUiTreeHandlerType,
 }
-/// WebUiTreeHandlerType
+/// Type of the event.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -7908,7 +9587,7 @@ impl ::std::fmt::Display for WebUiTreeHandlerType {
         }
     }
 }
-/// WebUiTreeNode
+/// A node of the tree.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum WebUiTreeNode {
@@ -7925,34 +9604,46 @@ impl ::std::convert::From<WebUiTreeNodeEl> for WebUiTreeNode {
         Self::El(value)
     }
 }
-/// WebUiTreeNodeEl
+/// An element.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTreeNodeEl {
+    /// Nodes inside it.
     pub children: ::std::vec::Vec<WebUiTreeNode>,
+    /// Kind of node.
     pub k: ::std::string::String,
+    /// Key.
     pub key: ::std::string::String,
+    /// Events that it sends.
     pub on: ::std::vec::Vec<WebUiTreeHandler>,
+    /// Attributes, classes and styles.
     pub props: WebUiTreeProps,
+    /// Name of the element.
     pub tag: ::std::string::String,
 }
-/// WebUiTreeNodeText
+/// A text.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTreeNodeText {
+    /// Kind of node.
     pub k: ::std::string::String,
+    /// Key.
     pub key: ::std::string::String,
+    /// The text, where the bytes are UTF-8.
     pub text: ::std::string::String,
 }
-/// WebUiTreeProps
+/// Attributes, classes and styles of an element.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WebUiTreeProps {
+    /// Attributes by name.
     pub attrs: ::std::collections::BTreeMap<
         ::std::string::String,
         ::std::string::String,
     >,
+    /// Classes.
     pub class: ::std::vec::Vec<::std::string::String>,
+    /// Styles by property.
     pub style: ::std::collections::BTreeMap<
         ::std::string::String,
         ::std::string::String,
@@ -7962,28 +9653,42 @@ pub struct WebUiTreeProps {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WitValidateReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: Meta,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: WitValidateReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// WitValidateReportPackageSummary
+/// A WIT package that was checked.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WitValidateReportPackageSummary {
+    /// Packages that it depends on.
     pub dependencies: ::std::vec::Vec<::std::string::String>,
+    /// Namespace, name and version.
     pub id: ::std::string::String,
+    /// Whether it belongs to the project or is a pinned copy.
     pub kind: WitValidateReportPackageSummaryKind,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Folder of the package.
     pub path: ::std::string::String,
+    /// SHA-256 over the files of the package; null when it cannot be told.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub sha256_tree: ::std::option::Option<::std::string::String>,
+    /// Worlds that it defines.
     pub worlds: ::std::vec::Vec<::std::string::String>,
 }
-/// WitValidateReportPackageSummaryKind
+/// Whether it belongs to the project or is a pinned copy.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8010,19 +9715,26 @@ impl ::std::fmt::Display for WitValidateReportPackageSummaryKind {
         }
     }
 }
-/// WitValidateReportResult
+/// Outcome of `x07-wasm wit validate`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WitValidateReportResult {
+    /// Registry.
     pub index: FileDigest,
+    /// How the command was used.
     pub mode: WitValidateReportResultMode,
+    /// Packages that were checked.
     pub packages: ::std::vec::Vec<WitValidateReportPackageSummary>,
+    /// Number of packages that cannot be used.
     pub packages_failed: u32,
+    /// Number of packages that can be used.
     pub packages_ok: u32,
+    /// Number of packages that were checked.
     pub packages_total: u32,
+    /// Whether warnings count as errors.
     pub strict: bool,
 }
-/// WitValidateReportResultMode
+/// How the command was used.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8053,8 +9765,11 @@ impl ::std::fmt::Display for WitValidateReportResultMode {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPack {
+    /// Bindings that the workload needs.
     pub binding_requirements: FileDigest,
+    /// Cells of the workload.
     pub cells: ::std::vec::Vec<WorkloadPackCellRuntime>,
+    /// Expected load.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -8063,38 +9778,51 @@ pub struct WorkloadPack {
     pub performance_hints: ::std::option::Option<
         ::std::option::Option<WorkloadPackPerformanceHints>,
     >,
+    /// Manifest for others.
     pub public_manifest: FileDigest,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
+    /// Service levels.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub slo_spec: ::std::option::Option<::std::option::Option<WorkloadPackSloSpec>>,
+    /// Files that it was made from.
     pub sources: ::std::vec::Vec<FileDigest>,
+    /// Topologies that it can run in.
     pub topology: ::std::vec::Vec<FileDigest>,
+    /// Description of the workload.
     pub workload: FileDigest,
+    /// Id of the workload.
     pub workload_id: ::std::string::String,
 }
-/// WorkloadPackAutoscaling
+/// How the number of replicas follows the load.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackAutoscaling {
+    /// Largest number of replicas.
     pub max_replicas: u64,
+    /// Smallest number of replicas.
     pub min_replicas: u64,
+    /// Load of the processor to aim for, in percent.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub target_cpu_utilization: ::std::option::Option<u8>,
+    /// Requests at the same time to aim for.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub target_inflight: ::std::option::Option<u64>,
 }
-/// WorkloadPackBindingProbeHint
+/// How a binding can be probed.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackBindingProbeHint {
+    /// Kind of binding.
     pub binding_kind: WorkloadPackBindingProbeHintBindingKind,
+    /// Id of the binding.
     pub binding_ref: ::std::string::String,
 }
-/// WorkloadPackBindingProbeHintBindingKind
+/// Kind of binding.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8142,36 +9870,52 @@ impl ::std::fmt::Display for WorkloadPackBindingProbeHintBindingKind {
         }
     }
 }
-/// WorkloadPackCellRuntime
+/// How one cell of a workload is run.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackCellRuntime {
+    /// How it scales.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub autoscaling: ::std::option::Option<WorkloadPackAutoscaling>,
+    /// How they can be probed.
     pub binding_probe_hints: ::std::vec::Vec<WorkloadPackBindingProbeHint>,
+    /// Bindings that the cell uses.
     pub binding_refs: ::std::vec::Vec<::std::string::String>,
+    /// Key of the cell.
     pub cell_key: ::std::string::String,
+    /// Kind of the cell.
     pub cell_kind: WorkloadPackCellRuntimeCellKind,
+    /// How it runs embedded.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub embedded: ::std::option::Option<WorkloadPackEmbeddedExecutable>,
+    /// Events that it consumes.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub event: ::std::option::Option<WorkloadPackEvent>,
+    /// How it runs as a container.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub executable: ::std::option::Option<WorkloadPackExecutable>,
+    /// Whether it runs as a container or embedded.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub execution_kind: ::std::option::Option<WorkloadPackCellRuntimeExecutionKind>,
+    /// How requests reach the cell.
     pub ingress_kind: WorkloadPackCellRuntimeIngressKind,
+    /// Health checks.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub probes: ::std::option::Option<WorkloadPackProbes>,
+    /// How a new version replaces the old one.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub rollout: ::std::option::Option<WorkloadPackRollout>,
+    /// What runs the cell.
     pub runtime_class: WorkloadPackCellRuntimeRuntimeClass,
+    /// How the cell scales.
     pub scale_class: WorkloadPackCellRuntimeScaleClass,
+    /// Times at which it runs.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub schedule: ::std::option::Option<WorkloadPackSchedule>,
+    /// Group of cells that run together.
     pub topology_group: ::std::string::String,
 }
-/// WorkloadPackCellRuntimeCellKind
+/// Kind of the cell.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8210,7 +9954,7 @@ impl ::std::fmt::Display for WorkloadPackCellRuntimeCellKind {
         }
     }
 }
-/// WorkloadPackCellRuntimeExecutionKind
+/// Whether it runs as a container or embedded.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8237,7 +9981,7 @@ impl ::std::fmt::Display for WorkloadPackCellRuntimeExecutionKind {
         }
     }
 }
-/// WorkloadPackCellRuntimeIngressKind
+/// How requests reach the cell.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8273,7 +10017,7 @@ impl ::std::fmt::Display for WorkloadPackCellRuntimeIngressKind {
         }
     }
 }
-/// WorkloadPackCellRuntimeRuntimeClass
+/// What runs the cell.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8306,7 +10050,7 @@ impl ::std::fmt::Display for WorkloadPackCellRuntimeRuntimeClass {
         }
     }
 }
-/// WorkloadPackCellRuntimeScaleClass
+/// How the cell scales.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8345,28 +10089,36 @@ impl ::std::fmt::Display for WorkloadPackCellRuntimeScaleClass {
         }
     }
 }
-/// WorkloadPackEmbeddedExecutable
+/// A cell that runs in an embedded kernel.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackEmbeddedExecutable {
+    /// Kind.
     pub kind: ::std::string::String,
+    /// Manifest of the kernel starter.
     pub manifest: FileDigest,
 }
-/// WorkloadPackEvent
+/// A cell that consumes events.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackEvent {
+    /// When events count as consumed.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub ack_mode: ::std::option::Option<WorkloadPackEventAckMode>,
+    /// Id of the binding.
     pub binding_ref: ::std::string::String,
+    /// Group of consumers that share them.
     pub consumer_group: ::std::string::String,
+    /// How long open events may take on shutdown, in seconds.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub drain_timeout_seconds: ::std::option::Option<u64>,
+    /// Events that may be open at the same time.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub max_in_flight: ::std::option::Option<u64>,
+    /// Topic of the events.
     pub topic: ::std::string::String,
 }
-/// WorkloadPackEventAckMode
+/// When events count as consumed.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8393,35 +10145,43 @@ impl ::std::fmt::Display for WorkloadPackEventAckMode {
         }
     }
 }
-/// WorkloadPackExecutable
+/// A cell that runs as a container.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackExecutable {
+    /// Port inside the container.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub container_port: ::std::option::Option<::std::option::Option<u16>>,
+    /// Container image.
     pub image: ::std::string::String,
+    /// Kind.
     pub kind: ::std::string::String,
 }
-/// WorkloadPackPerformanceHints
+/// Expected load, for those who place the workload.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackPerformanceHints {
+    /// Time within which 95 of 100 requests are answered, in milliseconds.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub expected_p95_latency_ms: ::std::option::Option<u64>,
+    /// What the work is bound by.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub io_profile: ::std::option::Option<WorkloadPackPerformanceHintsIoProfile>,
+    /// Class of memory that is needed.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub memory_class: ::std::option::Option<::std::string::String>,
+    /// Remarks for people; they have no effect.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub notes: ::std::option::Option<::std::string::String>,
+    /// Requests at the same time.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub target_concurrency: ::std::option::Option<u64>,
 }
-/// WorkloadPackPerformanceHintsIoProfile
+/// What the work is bound by.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8451,37 +10211,46 @@ impl ::std::fmt::Display for WorkloadPackPerformanceHintsIoProfile {
         }
     }
 }
-/// WorkloadPackProbe
+/// A health check.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackProbe {
+    /// Command of a probe, the program first.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub command: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+    /// Failures in a row that count as unhealthy.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub failure_threshold: ::std::option::Option<u64>,
+    /// Seconds before the first probe.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub initial_delay_seconds: ::std::option::Option<u64>,
+    /// Path of an HTTP probe.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub path: ::std::option::Option<::std::option::Option<::std::string::String>>,
+    /// Seconds between probes.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub period_seconds: ::std::option::Option<u64>,
+    /// Port of the probe.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub port: ::std::option::Option<::std::option::Option<u16>>,
+    /// How to probe.
     pub probe_kind: WorkloadPackProbeProbeKind,
+    /// Successes in a row that count as healthy.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub success_threshold: ::std::option::Option<u64>,
+    /// Seconds that a probe may take.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub timeout_seconds: ::std::option::Option<u64>,
 }
-/// WorkloadPackProbeProbeKind
+/// How to probe.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8508,22 +10277,25 @@ impl ::std::fmt::Display for WorkloadPackProbeProbeKind {
         }
     }
 }
-/// WorkloadPackProbes
+/// Health checks of a cell.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackProbes {
+    /// Whether it must be restarted.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub liveness: ::std::option::Option<::std::option::Option<WorkloadPackProbe>>,
+    /// Whether it can take requests.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub readiness: ::std::option::Option<::std::option::Option<WorkloadPackProbe>>,
+    /// Whether the cell has started.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
@@ -8531,19 +10303,23 @@ pub struct WorkloadPackProbes {
     )]
     pub startup: ::std::option::Option<::std::option::Option<WorkloadPackProbe>>,
 }
-/// WorkloadPackRollout
+/// How a new version replaces the old one.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackRollout {
+    /// Share of traffic for the new version, in percent.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub canary_percent: ::std::option::Option<u8>,
+    /// Replicas that may be added meanwhile.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub max_surge: ::std::option::Option<::std::string::String>,
+    /// Replicas that may be missing meanwhile.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub max_unavailable: ::std::option::Option<::std::string::String>,
+    /// Kind of rollout.
     pub strategy: WorkloadPackRolloutStrategy,
 }
-/// WorkloadPackRolloutStrategy
+/// Kind of rollout.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8573,23 +10349,29 @@ impl ::std::fmt::Display for WorkloadPackRolloutStrategy {
         }
     }
 }
-/// WorkloadPackSchedule
+/// A cell that runs at given times.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackSchedule {
+    /// What happens when the previous run has not ended.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub concurrency_policy: ::std::option::Option<WorkloadPackScheduleConcurrencyPolicy>,
+    /// Times in cron notation.
     pub cron: ::std::string::String,
+    /// How often a failed run is repeated.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub retry_limit: ::std::option::Option<u64>,
+    /// How late a run may start, in seconds.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub start_deadline_seconds: ::std::option::Option<u64>,
+    /// Whether no runs are started.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub suspend: ::std::option::Option<bool>,
+    /// Time zone of the times.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub timezone: ::std::option::Option<::std::string::String>,
 }
-/// WorkloadPackScheduleConcurrencyPolicy
+/// What happens when the previous run has not ended.
 #[derive(
     ::serde::Deserialize,
     ::serde::Serialize,
@@ -8619,59 +10401,79 @@ impl ::std::fmt::Display for WorkloadPackScheduleConcurrencyPolicy {
         }
     }
 }
-/// WorkloadPackSloObjective
+/// A service level that the workload must hold.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackSloObjective {
+    /// What is measured.
     pub kind: SloKind,
+    /// Id of the service level.
     pub objective_id: ::std::string::String,
+    /// Bound that must hold.
     pub target: ::serde_json::Value,
+    /// Length of the time window in seconds.
     pub window_s: u32,
 }
-/// WorkloadPackSloSpec
+/// Service levels of the workload.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadPackSloSpec {
+    /// Service levels.
     pub objectives: ::std::vec::Vec<WorkloadPackSloObjective>,
 }
 /// Report of a workload command.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct WorkloadSurfaceReport {
+    /// Command that made the report.
     pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
     pub exit_code: u8,
+    /// Circumstances of the execution.
     pub meta: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    /// Whether no error was found.
     pub ok: bool,
+    /// Outcome of the command.
     pub result: WorkloadSurfaceReportResult,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// WorkloadSurfaceReportResult
+/// Outcome of a workload command.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct WorkloadSurfaceReportResult {
+    /// Size of the copied files in bytes.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub bytes_copied: ::std::option::Option<u64>,
+    /// Schemas that documents were checked against.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub checked_schema_ids: ::std::option::Option<
         ::std::vec::Vec<::std::string::String>,
     >,
+    /// Number of files that were copied.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub files_copied: ::std::option::Option<u64>,
+    /// File or folder that was written; null when none was.
     #[serde(
         default,
         skip_serializing_if = "::std::option::Option::is_none",
         deserialize_with = "crate::nullable::deserialize"
     )]
     pub output_path: ::std::option::Option<::std::option::Option<::std::string::String>>,
+    /// What was printed on standard error.
     pub stderr: WorkloadSurfaceReportStreamSize,
+    /// What was printed on standard output.
     pub stdout: WorkloadSurfaceReportStreamSize,
+    /// Facts as data.
     pub stdout_json: ::serde_json::Value,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
 }
-/// WorkloadSurfaceReportStreamSize
+/// Size of what was printed.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 pub struct WorkloadSurfaceReportStreamSize {
+    /// Size in bytes.
     pub bytes_len: u64,
     #[serde(flatten)]
     pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
@@ -8680,66 +10482,87 @@ pub struct WorkloadSurfaceReportStreamSize {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct X07cliSpecrows {
+    /// Program that the rows describe.
     pub app: X07cliSpecrowsAppIdentity,
+    /// Rows in canonical order.
     pub rows: ::std::vec::Vec<X07cliSpecrowsRow>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }
-/// X07cliSpecrowsAppIdentity
+/// Program that the rows describe.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct X07cliSpecrowsAppIdentity {
+    /// What the program is for.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub about: ::std::option::Option<::std::string::String>,
+    /// Address of its home page.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub homepage: ::std::option::Option<::std::string::String>,
+    /// Name of the program.
     pub name: ::std::string::String,
+    /// Version of the program.
     pub version: ::std::string::String,
 }
-/// X07cliSpecrowsMetaArg
+/// Further facts about a positional argument.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct X07cliSpecrowsMetaArg {
+    /// Value when it is absent.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub default: ::std::option::Option<::std::string::String>,
+    /// Whether it may be given several times.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub multiple: ::std::option::Option<bool>,
+    /// Whether it is required.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub required: ::std::option::Option<bool>,
 }
-/// X07cliSpecrowsMetaCommon
+/// Further facts about a flag.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct X07cliSpecrowsMetaCommon {
+    /// Whether every command accepts it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub global: ::std::option::Option<bool>,
+    /// Whether help pages leave it out.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub hidden: ::std::option::Option<bool>,
+    /// Stable name, where it differs from the one in the row.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub key: ::std::option::Option<::std::string::String>,
 }
-/// X07cliSpecrowsMetaOpt
+/// Further facts about an option.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct X07cliSpecrowsMetaOpt {
+    /// Value when it is absent.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub default: ::std::option::Option<::serde_json::Value>,
+    /// Values that are accepted.
     #[serde(rename = "enum")]
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub enum_: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+    /// Environment variable that sets it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub env: ::std::option::Option<::std::string::String>,
+    /// Whether every command accepts it.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub global: ::std::option::Option<bool>,
+    /// Whether help pages leave it out.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub hidden: ::std::option::Option<bool>,
+    /// Stable name, where it differs from the one in the row.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub key: ::std::option::Option<::std::string::String>,
+    /// Whether it may be given several times.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub multiple: ::std::option::Option<bool>,
+    /// Whether it is required.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub required: ::std::option::Option<bool>,
 }
-/// X07cliSpecrowsRow
+/// One row: scope, kind, and what the kind asks for.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(untagged)]
 pub enum X07cliSpecrowsRow {
@@ -8754,12 +10577,16 @@ pub enum X07cliSpecrowsRow {
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct X07diag {
+    /// Findings, sorted by place, code and message.
     pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Further facts about the pass.
     #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
     pub meta: ::std::option::Option<
         ::serde_json::Map<::std::string::String, ::serde_json::Value>,
     >,
+    /// Whether no diagnostic is an error.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub ok: ::std::option::Option<bool>,
+    /// Version of the format.
     pub schema_version: ::std::string::String,
 }

@@ -180,10 +180,18 @@ fn option_spec(option: &Value) -> TokenStream {
         let value = value_kind(option).unwrap_or_else(|| quote!(ValueKind::Str));
         quote!(OptionKind::Value(#value))
     };
-    let default = option["default"].as_str().map_or_else(|| quote!(None), |d| quote!(Some(#d)));
+    let default = default_text(option).map_or_else(|| quote!(None), |d| quote!(Some(#d)));
     let (required, multiple, hidden, none) = (option["required"] == true, option["multiple"] == true, option["hidden"] == true, option["none"] == true);
     let (values, conflicts, requires) = (words(&option["enum"]), words(&option["conflicts"]), words(&option["requires"]));
     quote!(OptionSpec { long: #long, kind: #kind, default: #default, required: #required, multiple: #multiple, hidden: #hidden, accepts_none: #none, values: &[#(#values),*], conflicts: &[#(#conflicts),*], requires: &[#(#requires),*], help: #help })
+}
+
+/// The default value as it would stand on a command line.
+fn default_text(option: &Value) -> Option<String> {
+    match option.get("default")? {
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
 }
 
 fn spec(command: &Value, report: &str, version: &str) -> TokenStream {
@@ -374,13 +382,8 @@ fn option_row(scope: &str, option: &Value, global: bool) -> Value {
             meta.insert(flag.to_owned(), json!(true));
         }
     }
-    if let Some(default) = option.get("default").and_then(Value::as_str) {
-        let typed = match option["value"].as_str() {
-            Some("U32" | "U64" | "I32") => default.parse::<i64>().map_or_else(|_| json!(default), |n| json!(n)),
-            Some("BOOL") => json!(default == "true"),
-            _ => json!(default),
-        };
-        meta.insert("default".to_owned(), typed);
+    if let Some(default) = option.get("default") {
+        meta.insert("default".to_owned(), default.clone());
     }
     if option["value"] == "ENUM" {
         meta.insert("enum".to_owned(), option["enum"].clone());

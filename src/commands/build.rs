@@ -1,0 +1,163 @@
+//! `build`: a project becomes a wasm module and its artifact manifest.
+
+use super::{Handler, ResultOf};
+use crate::build::checks::{self, Rules};
+use crate::build::manifest::{self, Made};
+use crate::build::produce::{self, Backend, Produced, Request};
+use crate::contract::files::{StoreError, create_folder, remove_stale, shown, with_suffix};
+use crate::report::{Code, Context, Diag, Stage, emit};
+use crate::wasm::REQUIRED_EXPORTS;
+use crate::wasm_profile::{Selected, Selection, select};
+use std::path::{Path, PathBuf};
+use x07_wasm_contracts::cli::{BuildArgs, BuildCodegenBackend};
+use x07_wasm_contracts::types::{BuildReport, BuildReportFlagsCodegenBackend, BuildReportResult, FileDigest, ProfileRef, WasmProfileCodegenBackend};
+
+impl Handler for BuildArgs {
+    fn run(self, context: &mut Context) -> ResultOf<Self> {
+        let mut result = emit::placeholder::<BuildReport>();
+        result.exports.required = REQUIRED_EXPORTS.map(str::to_owned).to_vec();
+        let selection = Selection { id: self.profile.as_deref(), file: self.profile_file.as_deref(), index: &self.index };
+        let mut notices = Vec::new();
+        let selected = select(&mut context.files, &selection, Code::ProfileLoadFailed, &mut notices);
+        context.extend(notices);
+        let selected = match selected {
+            Ok(selected) => selected,
+            Err(problems) => {
+                context.extend(problems);
+                return result;
+            }
+        };
+        let paths = Paths::of(&self, &selected.profile.id);
+        let backend = backend(&self, &selected);
+        describe(&mut result, &selected, backend, &paths);
+        if let Some(built) = build(&self, context, &selected, backend, &paths, &mut result) {
+            finish(context, built, &paths, self.no_manifest, &mut result);
+        }
+        if !context.failed() {
+            context.notes.push("ok".to_owned());
+        }
+        result
+    }
+}
+
+/// Where everything goes.
+struct Paths {
+    emit_dir: PathBuf,
+    wasm: PathBuf,
+    manifest: PathBuf,
+}
+
+impl Paths {
+    fn of(args: &BuildArgs, profile_id: &str) -> Self {
+        let folder = args.project.parent().unwrap_or(Path::new(""));
+        let name = folder.file_name().map_or_else(|| "app".to_owned(), |n| n.to_string_lossy().into_owned());
+        let emit_dir = args.emit_dir.clone().unwrap_or_else(|| folder.join("build").join("wasm").join(profile_id));
+        let wasm = args.out.clone().unwrap_or_else(|| folder.join("dist").join(format!("{name}.wasm")));
+        let manifest = args.artifact_out.clone().unwrap_or_else(|| with_suffix(&wasm, ".manifest.json"));
+        Self { emit_dir, wasm, manifest }
+    }
+}
+
+fn backend(args: &BuildArgs, selected: &Selected) -> Backend {
+    match (args.codegen_backend, selected.profile.codegen_backend) {
+        (Some(BuildCodegenBackend::CToolchainV1), _) | (None, WasmProfileCodegenBackend::CToolchainV1) => Backend::C,
+        _ => Backend::Native,
+    }
+}
+
+/// Fills what is known before anything is made.
+fn describe(result: &mut BuildReportResult, selected: &Selected, backend: Backend, paths: &Paths) {
+    result.profile = ProfileRef { id: selected.profile.id.clone(), v: selected.profile.v };
+    result.emit.emit_dir = shown(&paths.emit_dir);
+    result.flags.codegen_backend = match backend {
+        Backend::Native => BuildReportFlagsCodegenBackend::NativeX07WasmV1,
+        Backend::C => BuildReportFlagsCodegenBackend::CToolchainV1,
+    };
+    result.flags.clang = Some(if backend == Backend::C { selected.profile.clang.cflags.clone() } else { Vec::new() });
+    result.flags.wasm_ld = Some(selected.profile.wasm_ld.ldflags.clone());
+}
+
+/// A module that passed its checks and is not yet on disk under its own name.
+struct Built {
+    produced: Produced,
+    backend: Backend,
+    profile: ProfileRef,
+}
+
+/// Makes and checks the module. Nothing of an earlier build is left when it returns `None`.
+fn build(args: &BuildArgs, context: &mut Context, selected: &Selected, backend: Backend, paths: &Paths, result: &mut BuildReportResult) -> Option<Built> {
+    for stale in [&paths.wasm, &paths.manifest] {
+        if let Err(error) = remove_stale(stale) {
+            context.push(Diag::new(Code::BuildStaleOutputIoFailed, format!("the output of an earlier build cannot be removed: {error}")));
+            return None;
+        }
+    }
+    let request = Request { project: &args.project, profile: &selected.profile, backend, x07: args.x07.as_deref(), emit_dir: &paths.emit_dir, wasm: &paths.wasm };
+    let produced = produce::produce(context, &request)?;
+    result.emit.c_path = produced.c_path.as_deref().map(shown).unwrap_or_default();
+    result.emit.h_path = produced.h_path.as_deref().map(shown);
+    let rules = match backend {
+        Backend::Native => Rules { stage: Stage::Link, unparsable: Code::NativeBackendWasmInvalid, exports: args.check_exports },
+        Backend::C => Rules { stage: Stage::Link, unparsable: Code::WasmInspectFailed, exports: args.check_exports },
+    };
+    let mut problems = Vec::new();
+    let before = context.errors();
+    match checks::module(&produced.wasm, &shown(&paths.wasm), &selected.profile.wasm_ld.ldflags, rules, &mut problems) {
+        Ok(facts) => {
+            result.memory = facts.memory;
+            result.exports.found = facts.found;
+            result.exports.missing = facts.missing.into_iter().map(str::to_owned).collect();
+        }
+        Err(problem) => context.push(if backend == Backend::Native { problem.stage(Stage::Codegen) } else { problem }),
+    }
+    context.extend(problems);
+    if context.errors() > before {
+        // An external linker may have written it already.
+        if let Err(error) = remove_stale(&paths.wasm) {
+            context.push(Diag::new(Code::BuildStaleOutputIoFailed, format!("the rejected module cannot be removed: {error}")));
+        }
+        return None;
+    }
+    Some(Built { produced, backend, profile: result.profile.clone() })
+}
+
+/// Writes module and manifest.
+fn finish(context: &mut Context, built: Built, paths: &Paths, no_manifest: bool, result: &mut BuildReportResult) {
+    for folder in [paths.wasm.parent(), paths.manifest.parent()].into_iter().flatten().filter(|p| !p.as_os_str().is_empty()) {
+        if let Err(error) = create_folder(folder) {
+            context.push(Diag::new(Code::BuildIoFailed, format!("a folder for the output cannot be created: {error}")));
+            return;
+        }
+    }
+    let wasm = match context.files.write(&paths.wasm, &built.produced.wasm) {
+        Ok(wasm) => wasm,
+        Err(error) => {
+            context.push(Diag::new(Code::BuildIoFailed, format!("the module cannot be written: {error}")));
+            return;
+        }
+    };
+    result.wasm = wasm.clone();
+    if let Err(problem) = write_manifest(context, built, wasm, paths, no_manifest, result) {
+        // A module without the manifest that was asked for would look like a finished build.
+        if let Err(error) = remove_stale(&paths.wasm) {
+            context.push(Diag::new(Code::BuildStaleOutputIoFailed, format!("the module cannot be removed: {error}")));
+        }
+        context.files.retract_outputs();
+        context.push(problem);
+    }
+}
+
+fn write_manifest(context: &mut Context, built: Built, wasm: FileDigest, paths: &Paths, no_manifest: bool, result: &mut BuildReportResult) -> Result<(), Diag> {
+    let Built { produced, backend, profile } = built;
+    let made = Made { name: produced.name, backend: backend.as_str(), profile, wasm, memory: result.memory.clone(), toolchain: produced.toolchain, repro: produced.repro };
+    let artifact = manifest::artifact(made).map_err(|e| Diag::new(Code::InternalError, format!("the artifact manifest cannot be built: {e}")))?;
+    result.artifact = artifact;
+    if no_manifest {
+        return Ok(());
+    }
+    match context.files.store(&paths.manifest, &result.artifact) {
+        Ok(_) => Ok(()),
+        Err(StoreError::Write(error)) => Err(Diag::new(Code::ManifestWriteFailed, format!("the artifact manifest cannot be written: {error}"))),
+        Err(error) => Err(Diag::new(Code::InternalError, error.to_string())),
+    }
+}

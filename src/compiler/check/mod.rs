@@ -1,0 +1,368 @@
+//! Checks reachable functions and builds the intermediate representation of them.
+//!
+//! | module | job |
+//! |---|---|
+//! | this one | the program: signatures, order, what functions share (literals, sites) |
+//! | `function` | one function: reading variables, scopes, results, reporting |
+//! | `forms` | `begin`, `let`, `set`, `if`, `return`, `try` |
+//! | `loops` | `for`, `while` |
+//! | `apply` | all other lists: which head is what, built-in operations |
+//! | `builtins` | the table of built-in operations |
+//! | `call` | calls of functions |
+//! | `operands` | evaluation order, borrowed temporaries, values that wait for later operands |
+//! | `heads` | heads that are known but not allowed or not supported; suggestions |
+//! | `vars` | variables, moves, borrows, local slots |
+//!
+//! A function's body is visited once: the visit checks types, moves and borrows and yields the
+//! expression tree. After a problem it goes on with a value of type [`Ty::Never`], which fits
+//! everywhere, so that one mistake is reported once. Nothing here reads files or emits wasm.
+
+mod apply;
+mod builtins;
+mod call;
+mod forms;
+mod function;
+mod heads;
+mod loops;
+mod operands;
+#[cfg(test)]
+mod tests;
+mod vars;
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use x07_wasm_contracts::diagnostics::{Code, Stage};
+
+use super::Options;
+use super::ir::{DataId, FuncId, Function, Program, Site, SiteId, Step, Ty};
+use super::module::{FunctionDecl, FunctionKind};
+use super::problem::{Problem, Sink};
+use super::resolve::{FunctionRef, Index, Loaded, Reach, SOLVE};
+use super::types::{self, Brand, TypeExpr};
+use crate::contract::json::tree::{Kind, NodeId, Tree};
+
+/// Checks all reachable functions. `None` when the program has no entry; when there are problems
+/// the program is not to be used.
+pub(super) fn program<'a>(
+    loaded: &'a Loaded,
+    trees: &'a [Tree<'a>],
+    index: &'a Index,
+    reach: &'a Reach,
+    options: &'a Options,
+    sink: &'a mut Sink,
+) -> Option<Program> {
+    let mut cx = Context::new(loaded, trees, index, reach, options, sink);
+    for id in 0..cx.entries.len() {
+        cx.declare(id);
+    }
+    for id in 0..cx.entries.len() {
+        cx.ensure(id);
+    }
+    cx.finish()
+}
+
+/// The types of a function's parameters and result.
+struct Signature {
+    params: Vec<Param>,
+    result: Ty,
+    brand: Brand,
+}
+
+/// A parameter.
+struct Param {
+    name: Rc<str>,
+    ty: Ty,
+    brand: Brand,
+    /// Where it is declared.
+    node: NodeId,
+}
+
+/// How far the check of a function is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    Waiting,
+    Running,
+    Done,
+}
+
+/// A reachable function.
+struct Entry<'a> {
+    symbol: &'a str,
+    /// Its declaration; none for the entry's expression.
+    owner: Option<FunctionRef>,
+    /// None for functions that cannot be called; the reason was reported, or is at each call.
+    signature: Option<Rc<Signature>>,
+    progress: Progress,
+    /// The parameters that a returned view may point into.
+    views: Vec<u32>,
+    function: Option<Function>,
+}
+
+/// What the functions of a program share.
+struct Context<'a> {
+    loaded: &'a Loaded,
+    trees: &'a [Tree<'a>],
+    index: &'a Index,
+    reach: &'a Reach,
+    options: &'a Options,
+    sink: &'a mut Sink,
+    /// Sorted by symbol; the position is the function's [`FuncId`].
+    entries: Vec<Entry<'a>>,
+    ids: HashMap<&'a str, usize>,
+    data: Vec<Vec<u8>>,
+    data_ids: HashMap<Vec<u8>, DataId>,
+    sites: Vec<Site>,
+    /// For each module, the sites that were made.
+    site_ids: Vec<HashMap<NodeId, SiteId>>,
+    /// For each module, its number in the program, if a function comes from it.
+    module_ids: BTreeMap<usize, u32>,
+    /// How many more unknown names get a suggestion; looking for one is slow.
+    suggestions: u32,
+}
+
+impl<'a> Context<'a> {
+    fn new(
+        loaded: &'a Loaded,
+        trees: &'a [Tree<'a>],
+        index: &'a Index,
+        reach: &'a Reach,
+        options: &'a Options,
+        sink: &'a mut Sink,
+    ) -> Self {
+        let mut entries = Vec::with_capacity(reach.symbols.len());
+        let mut ids = HashMap::with_capacity(reach.symbols.len());
+        let mut module_ids = BTreeMap::new();
+        for symbol in &reach.symbols {
+            let owner = index.functions.get(symbol).copied();
+            module_ids.insert(owner.map_or(0, |owner| owner.module), 0);
+            ids.insert(symbol.as_str(), entries.len());
+            entries.push(Entry {
+                symbol: symbol.as_str(),
+                owner,
+                signature: None,
+                progress: Progress::Waiting,
+                views: Vec::new(),
+                function: None,
+            });
+        }
+        for (id, number) in module_ids.values_mut().zip(0..) {
+            *id = number;
+        }
+        Self {
+            loaded,
+            trees,
+            index,
+            reach,
+            options,
+            sink,
+            entries,
+            ids,
+            data: Vec::new(),
+            data_ids: HashMap::new(),
+            sites: Vec::new(),
+            site_ids: loaded.modules.iter().map(|_| HashMap::new()).collect(),
+            module_ids,
+            suggestions: 200,
+        }
+    }
+
+    /// The declaration of a function.
+    fn decl(&self, owner: FunctionRef) -> Option<&'a FunctionDecl> {
+        let loaded: &'a Loaded = self.loaded;
+        loaded.modules.get(owner.module).and_then(|module| module.functions.get(owner.decl))
+    }
+
+    /// Works out a function's signature and reports what makes the function unusable.
+    fn declare(&mut self, id: usize) {
+        let Some(entry) = self.entries.get(id) else { return };
+        let (symbol, owner) = (entry.symbol, entry.owner);
+        let signature = match owner {
+            None => Some(Signature { params: Vec::new(), result: Ty::Bytes, brand: Brand::None }),
+            Some(owner) => self.decl(owner).and_then(|decl| self.signature(symbol, owner.module, decl)),
+        };
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.signature = signature.map(Rc::new);
+        }
+    }
+
+    fn signature(&mut self, symbol: &str, module: usize, decl: &FunctionDecl) -> Option<Signature> {
+        let refuse = |cx: &mut Self, node: NodeId, mut problem: Problem| {
+            problem.function = Some(symbol.to_owned());
+            cx.report(module, node, problem);
+        };
+        match decl.kind {
+            FunctionKind::Extern => {
+                let message = format!("`{symbol}` is a foreign function; the world solve-pure has none");
+                let problem = Problem::error(Code::X07WorldFfi0001, Stage::Lint, message)
+                    .with_note("write the function in X07, or compile for run-os");
+                refuse(self, decl.node, problem);
+                return None;
+            }
+            FunctionKind::Defasync => {
+                refuse(self, decl.node, unsupported(Unsupported::Form, "defasync", "TasksV1"));
+                return None;
+            }
+            FunctionKind::Defn => {}
+        }
+        if decl.generic {
+            // Whoever calls it without `tapp` is told so.
+            return None;
+        }
+        if let Some(clause) = decl.clauses.first() {
+            refuse(self, clause.node, unsupported(Unsupported::Form, clause.kind, "ContractsV1"));
+        }
+        let mut params = Vec::with_capacity(decl.params.len());
+        for param in &decl.params {
+            match plain_type(&param.ty) {
+                Ok(ty) => params.push(Param {
+                    name: Rc::from(param.name.as_str()),
+                    ty,
+                    brand: Brand::named(param.brand.as_deref()),
+                    node: param.node,
+                }),
+                Err(problem) => refuse(self, param.ty_node, *problem),
+            }
+        }
+        let result = match plain_type(&decl.result) {
+            Ok(ty) => ty,
+            Err(problem) => {
+                refuse(self, decl.result_node, *problem);
+                return None;
+            }
+        };
+        if params.len() < decl.params.len() {
+            return None;
+        }
+        Some(Signature { params, result, brand: Brand::named(decl.result_brand.as_deref()) })
+    }
+
+    /// Checks a function unless that was done or is being done.
+    fn ensure(&mut self, id: usize) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        if entry.progress != Progress::Waiting {
+            return;
+        }
+        entry.progress = Progress::Running;
+        let outcome = function::check(self, id);
+        if let Some(entry) = self.entries.get_mut(id) {
+            entry.progress = Progress::Done;
+            if let Some((function, views)) = outcome {
+                entry.function = Some(function);
+                entry.views = views;
+            }
+        }
+    }
+
+    /// The parameters that a view returned by this function may point into; `None` while the
+    /// function is being checked.
+    fn returned_views(&mut self, id: usize) -> Option<Vec<u32>> {
+        self.ensure(id);
+        self.entries.get(id).filter(|entry| entry.progress == Progress::Done).map(|entry| entry.views.clone())
+    }
+
+    fn finish(self) -> Option<Program> {
+        let entry = self.ids.get(SOLVE).and_then(|&id| u32::try_from(id).ok()).map(FuncId)?;
+        let modules = self.module_ids.keys().filter_map(|&number| self.loaded.modules.get(number));
+        let modules = modules.map(|module| module.id.clone()).collect();
+        // A function without a result was refused with a problem, and then nobody uses the program.
+        let functions = self.entries.into_iter().filter_map(|entry| entry.function).collect();
+        Some(Program { functions, entry: Some(entry), data: self.data, sites: self.sites, modules })
+    }
+
+    /// Reports a problem at a node of a module.
+    fn report(&mut self, module: usize, node: NodeId, problem: Problem) {
+        let (Some(tree), Some(file)) = (self.trees.get(module), self.loaded.files.get(module)) else { return };
+        let problem = problem.placed(&file.id, &file.path, tree.pointer(node));
+        self.sink.push(module, tree.span(node).start, problem);
+    }
+
+    /// Whether another unknown name may get a suggestion.
+    fn may_suggest(&mut self) -> bool {
+        let left = self.suggestions;
+        self.suggestions = left.saturating_sub(1);
+        left > 0
+    }
+
+    /// The number of a literal.
+    fn literal(&mut self, text: &str) -> DataId {
+        if let Some(&id) = self.data_ids.get(text.as_bytes()) {
+            return id;
+        }
+        let id = DataId(u32::try_from(self.data.len()).unwrap_or(u32::MAX));
+        self.data.push(text.as_bytes().to_vec());
+        self.data_ids.insert(text.as_bytes().to_vec(), id);
+        id
+    }
+
+    /// The site of a node; makes those of the nodes around it.
+    fn site(&mut self, module: usize, node: NodeId) -> SiteId {
+        let (Some(tree), Some(known)) = (self.trees.get(module), self.site_ids.get_mut(module)) else {
+            return SiteId(0);
+        };
+        let mut missing = Vec::new();
+        let mut at = Some(node);
+        let mut parent = None;
+        while let Some(node) = at {
+            if let Some(&site) = known.get(&node) {
+                parent = Some(site);
+                break;
+            }
+            missing.push(node);
+            at = tree.parent(node);
+        }
+        for &node in missing.iter().rev() {
+            let step = match tree.parent(node) {
+                None => Step::Root,
+                Some(holder) if tree.kind(holder) == Kind::Object => {
+                    Step::Member(tree.key(node).unwrap_or_default().into_owned())
+                }
+                Some(_) => Step::Index(u32::try_from(tree.index(node)).unwrap_or(u32::MAX)),
+            };
+            let site = SiteId(u32::try_from(self.sites.len()).unwrap_or(u32::MAX));
+            self.sites.push(Site { parent, step });
+            known.insert(node, site);
+            parent = Some(site);
+        }
+        parent.unwrap_or(SiteId(0))
+    }
+}
+
+/// What kind of thing is not supported.
+#[derive(Clone, Copy)]
+enum Unsupported {
+    Form,
+    Builtin,
+    Type,
+}
+
+/// The problem of something that the language has and this compiler does not.
+fn unsupported(what: Unsupported, name: &str, feature: &str) -> Problem {
+    let (kind, code) = match what {
+        Unsupported::Form => ("form", Code::X07cWasmBackendUnsupportedForm),
+        Unsupported::Builtin => ("builtin", Code::X07cWasmBackendUnsupportedBuiltin),
+        Unsupported::Type => ("type", Code::X07cWasmBackendUnsupportedType),
+    };
+    let message = format!("wasm backend unsupported {kind}: {name} (requires feature {feature})");
+    Problem::error(code, Stage::Codegen, message)
+        .with_data("kind", kind)
+        .with_data("name", name)
+        .with_data("requires_feature", feature)
+}
+
+/// The representation of a type in a signature.
+fn plain_type(ty: &TypeExpr) -> Result<Ty, Box<Problem>> {
+    match ty {
+        TypeExpr::Concrete(Ty::F64) => Err(Box::new(unsupported(Unsupported::Type, types::name(Ty::F64), "F64V1"))),
+        TypeExpr::Concrete(ty) => Ok(*ty),
+        TypeExpr::Pointer(name) => {
+            let message = format!("the raw pointer type `{name}` does not exist in the world solve-pure");
+            let problem = Problem::error(Code::X07WorldUnsafe0002, Stage::Lint, message)
+                .with_note("pass `bytes_view` or `bytes` instead");
+            Err(Box::new(problem))
+        }
+        TypeExpr::Generic | TypeExpr::Void => {
+            Err(Box::new(unsupported(Unsupported::Type, "this type application", "GenericsV1")))
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! The intermediate representation between the checker and the wasm emitter.
+//!
+//! A tree of typed expressions in which everything the language leaves implicit is explicit:
+//! every move ([`Expr::Take`]), every borrow ([`Expr::Get`], [`Expr::ViewOf`]), every drop
+//! ([`Expr::Drop`]) and every clean-up on an early exit. The checker builds it, the emitter
+//! translates it without asking any question about names, scopes or ownership.
+//!
+//! # Values and words
+//!
+//! A value of type [`Ty`] is a fixed sequence of wasm words ([`Ty::words`]). The *empty* value of
+//! every type is all words zero: bytes of length 0, a vector of capacity 0, `none`, `err(0)`. An
+//! owned pointer of 0 means "nothing to free", so dropping an empty value does nothing.
+//!
+//! # Ownership
+//!
+//! * An expression of an owned type yields a value that its consumer must store, consume or free.
+//!   The one exception is [`Expr::Get`] on a local of owned type: it only reads the words, and its
+//!   consumer must not free them.
+//! * [`Expr::Take`] reads a local and leaves the empty value in it; so does [`Expr::Drop`] after
+//!   freeing. A local can therefore be dropped any number of times.
+//! * All locals other than parameters start empty. Locals are reused for several variables once
+//!   the earlier one was dropped.
+
+/// The type of a value in the intermediate representation. Brands are gone, `u32` is `i32`, and
+/// every handle (task, channel, map) is an `i32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Ty {
+    /// No words: a statement.
+    Unit,
+    /// An expression that never yields (`return`): it may stand where any type is wanted.
+    Never,
+    /// One `i32` word.
+    I32,
+    /// One `f64` word.
+    F64,
+    /// Owned bytes: pointer, length.
+    Bytes,
+    /// Borrowed bytes: pointer, length.
+    View,
+    /// Owned growable bytes: pointer, length, capacity.
+    Vec,
+    /// Tag (0 none, 1 some), value.
+    OptionI32,
+    /// Tag, pointer, length; owned.
+    OptionBytes,
+    /// Tag, pointer, length; borrowed.
+    OptionView,
+    /// Tag (0 err, 1 ok), error code or value.
+    ResultI32,
+    /// Tag, then pointer and length (ok) or error code and 0 (err); owned.
+    ResultBytes,
+    /// The same, borrowed.
+    ResultView,
+    /// Outer tag, then inner tag, pointer or code, length (ok) or code, 0, 0 (err); owned.
+    ResultResultBytes,
+    /// Data, vtable.
+    Iface,
+}
+
+/// The wasm type of one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Word {
+    /// A 32-bit integer: number, pointer, length, tag.
+    I32,
+    /// A 64-bit float.
+    F64,
+}
+
+impl Ty {
+    /// The words that carry a value of this type, in order.
+    #[must_use]
+    pub const fn words(self) -> &'static [Word] {
+        const I: Word = Word::I32;
+        match self {
+            Self::Unit | Self::Never => &[],
+            Self::I32 => &[I],
+            Self::F64 => &[Word::F64],
+            Self::Bytes | Self::View | Self::OptionI32 | Self::ResultI32 | Self::Iface => &[I, I],
+            Self::Vec | Self::OptionBytes | Self::OptionView | Self::ResultBytes | Self::ResultView => &[I, I, I],
+            Self::ResultResultBytes => &[I, I, I, I],
+        }
+    }
+
+    /// Whether values of this type own memory that somebody must free.
+    #[must_use]
+    pub const fn is_owned(self) -> bool {
+        matches!(self, Self::Bytes | Self::Vec | Self::OptionBytes | Self::ResultBytes | Self::ResultResultBytes)
+    }
+
+    /// Whether values of this type may point into memory that something else owns.
+    #[must_use]
+    pub const fn is_borrowed(self) -> bool {
+        matches!(self, Self::View | Self::OptionView | Self::ResultView)
+    }
+}
+
+/// A local variable or parameter of a [`Function`]; parameters come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Local(pub u32);
+
+/// A function of a [`Program`], by its index in [`Program::functions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FuncId(pub u32);
+
+/// A literal in [`Program::data`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DataId(pub u32);
+
+/// A place in the source, by its index in [`Program::sites`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SiteId(pub u32);
+
+/// A whole checked program: only functions reachable from `solve`.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// All functions, sorted by symbol; `solve` has the symbol `solve`.
+    pub functions: Vec<Function>,
+    /// The function that computes the program's output: no parameters, result [`Ty::Bytes`].
+    pub entry: Option<FuncId>,
+    /// Literals, without duplicates, in order of first use.
+    pub data: Vec<Vec<u8>>,
+    /// Source places that expressions refer to.
+    pub sites: Vec<Site>,
+    /// The ids of the modules that functions come from.
+    pub modules: Vec<String>,
+}
+
+/// A node of the source tree: the path from a document's root is found by following `parent`.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The enclosing node; `None` for a document's root.
+    pub parent: Option<SiteId>,
+    /// The member name or index by which the parent holds this node.
+    pub step: Step,
+}
+
+/// One step of a JSON pointer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The document itself.
+    Root,
+    /// An object member.
+    Member(String),
+    /// An array element.
+    Index(u32),
+}
+
+/// One function.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// The fully qualified name, for example `app.text.count`, or `solve`.
+    pub symbol: String,
+    /// Index into [`Program::modules`].
+    pub module: u32,
+    /// Where its body stands in that module's document.
+    pub site: SiteId,
+    /// How many of [`Function::locals`] are parameters.
+    pub params: u32,
+    /// The result type; never [`Ty::Unit`] or [`Ty::Never`].
+    pub result: Ty,
+    /// Types of parameters, then of local variables.
+    pub locals: Vec<Ty>,
+    /// Yields the result; its type is `result` or [`Ty::Never`].
+    pub body: Expr,
+}
+
+/// An expression. Operands are evaluated left to right, each exactly once, before the operation.
+#[derive(Clone, Debug)]
+pub enum Expr {
+    /// An `i32` constant.
+    I32(i32),
+    /// A view of static data. Yields [`Ty::View`].
+    ViewLit(DataId),
+    /// A fresh owned copy of static data. Yields [`Ty::Bytes`].
+    BytesLit(DataId, SiteId),
+    /// The program's input. Yields [`Ty::View`].
+    Input,
+    /// Reads a local's words; moves nothing.
+    Get(Local),
+    /// Reads a local's words and leaves the empty value in it.
+    Take(Local),
+    /// The bytes of a local of type `Bytes`, `View` or `Vec` as [`Ty::View`] (its first two words).
+    ViewOf(Local),
+    /// Assigns; yields [`Ty::Unit`]. `drop_old`: free the old value (after `value` was evaluated).
+    Store {
+        /// The variable.
+        local: Local,
+        /// The new value, of the local's type or [`Ty::Never`].
+        value: Box<Expr>,
+        /// Whether the local may hold an owned value that must be freed first.
+        drop_old: bool,
+    },
+    /// Frees what the local owns and leaves the empty value in it; yields [`Ty::Unit`].
+    /// On a local of a type without ownership it does nothing.
+    Drop(Local),
+    /// Evaluates and throws the value away, freeing what it owns; yields [`Ty::Unit`].
+    Discard(Box<Expr>),
+    /// Statements, then a value, then clean-up while the value waits.
+    Block {
+        /// Each yields [`Ty::Unit`] or [`Ty::Never`].
+        body: Vec<Expr>,
+        /// The block's value; `None` yields [`Ty::Unit`].
+        value: Option<Box<Expr>>,
+        /// Run after the value was computed, in order; each yields [`Ty::Unit`].
+        cleanup: Vec<Expr>,
+    },
+    /// A choice; both arms yield `ty` or [`Ty::Never`] (`ty` may be [`Ty::Unit`]).
+    If {
+        /// An `i32`; non-zero is true.
+        cond: Box<Expr>,
+        /// When true.
+        then: Box<Expr>,
+        /// When false.
+        otherwise: Box<Expr>,
+        /// The type of the whole.
+        ty: Ty,
+    },
+    /// `var = start; limit = end; while var <u limit { body; var += 1 }`; yields [`Ty::Unit`].
+    /// `start` is stored before `end` is evaluated; `end` is evaluated once.
+    For {
+        /// The counter, an `i32` local that `body` may assign.
+        var: Local,
+        /// First value.
+        start: Box<Expr>,
+        /// Exclusive limit, compared unsigned.
+        end: Box<Expr>,
+        /// Yields [`Ty::Unit`] or [`Ty::Never`].
+        body: Box<Expr>,
+    },
+    /// Repeats `body` while `cond` is non-zero; yields [`Ty::Unit`].
+    While {
+        /// An `i32`.
+        cond: Box<Expr>,
+        /// Yields [`Ty::Unit`] or [`Ty::Never`].
+        body: Box<Expr>,
+    },
+    /// Leaves the function; yields [`Ty::Never`].
+    Return {
+        /// Of the function's result type.
+        value: Box<Expr>,
+        /// Run after the value was computed, in order.
+        cleanup: Vec<Expr>,
+    },
+    /// Unwraps a result. Ok: yields the payload ([`Ty::I32`], [`Ty::Bytes`] or [`Ty::View`]).
+    /// Err: runs `cleanup` and returns the function's error value with the same code. The
+    /// function's result type is one of the `Result*` types.
+    Try {
+        /// A [`Ty::ResultI32`], [`Ty::ResultBytes`] or [`Ty::ResultView`]; consumed.
+        value: Box<Expr>,
+        /// The type of `value`.
+        ty: Ty,
+        /// Run on the error path before returning, in order.
+        cleanup: Vec<Expr>,
+    },
+    /// Calls a function. Owned arguments pass ownership to the callee, which drops them.
+    Call {
+        /// The callee.
+        func: FuncId,
+        /// One for each parameter.
+        args: Vec<Expr>,
+        /// The call's place.
+        site: SiteId,
+    },
+    /// A primitive operation.
+    Op {
+        /// Which.
+        op: Op,
+        /// Its operands, as [`Op`] says.
+        args: Vec<Expr>,
+        /// Where a trap is reported.
+        site: SiteId,
+    },
+    /// An operation whose first operand is moved out of `local` *after* the other operands were
+    /// evaluated (they may still read it). Equals `Op { op, args: [Take(local), args…] }` but for
+    /// that order. Only [`Op`]s marked *in place* occur here.
+    InPlace {
+        /// Which.
+        op: Op,
+        /// The variable that holds the first operand.
+        local: Local,
+        /// The other operands.
+        args: Vec<Expr>,
+        /// Where a trap is reported.
+        site: SiteId,
+    },
+}
+
+/// Primitive operations: `(operand types) -> result type`.
+///
+/// Sizes and offsets are `i32` read as unsigned. *traps* means: ends the program with the given
+/// [`Trap`] at the operation's site. "frees x" means that the operation consumes the owned operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    // --- i32: (I32, I32) -> I32, wrapping
+    /// Sum.
+    Add,
+    /// Difference.
+    Sub,
+    /// Product.
+    Mul,
+    /// Unsigned quotient; `x / 0 = 0`.
+    DivU,
+    /// Unsigned remainder; `x % 0 = x`.
+    RemU,
+    /// Bitwise and.
+    And,
+    /// Bitwise or.
+    Or,
+    /// Bitwise exclusive or.
+    Xor,
+    /// Shift left by `b & 31`.
+    Shl,
+    /// Logical shift right by `b & 31`.
+    ShrU,
+    /// 1 when equal, else 0.
+    Eq,
+    /// 1 when different.
+    Ne,
+    /// Signed less.
+    LtS,
+    /// Signed less or equal.
+    LeS,
+    /// Signed greater.
+    GtS,
+    /// Signed greater or equal.
+    GeS,
+    /// Unsigned less.
+    LtU,
+    /// Unsigned less or equal.
+    LeU,
+    /// Unsigned greater.
+    GtU,
+    /// Unsigned greater or equal.
+    GeU,
+
+    // --- bytes and views
+    /// `(View) -> I32` length in bytes.
+    ViewLen,
+    /// `(View, I32 index) -> I32`; traps [`Trap::OutOfBounds`] when index >= length.
+    ViewGet,
+    /// `(View, I32 start, I32 len) -> View`; traps `OutOfBounds` when start > length or
+    /// len > length - start.
+    ViewSlice,
+    /// `(View) -> Bytes` a fresh copy; traps [`Trap::OutOfMemory`].
+    ViewToBytes,
+    /// `(View, View) -> I32` 1 when equal length and content.
+    ViewEq,
+    /// `(View, I32 off, I32 len, View, I32 off, I32 len) -> I32` -1, 0 or 1: lexicographic
+    /// unsigned bytes, then length; traps `OutOfBounds` when a range does not fit.
+    ViewCmpRange,
+    /// `(I32 n) -> Bytes` n zero bytes; traps `OutOfMemory`.
+    BytesAlloc,
+    /// `(I32 x) -> Bytes` one byte, `x & 255`.
+    Bytes1,
+    /// `() -> Bytes` empty.
+    BytesEmpty,
+    /// *in place* `(Bytes, I32 index, I32 value) -> Bytes` the same buffer with one byte set to
+    /// `value & 255`; traps `OutOfBounds`.
+    BytesSet,
+    /// `(part, part, …) -> Bytes`, two or more operands, each [`Ty::Bytes`] (freed) or
+    /// [`Ty::View`]: a fresh buffer with all parts in order; traps `OutOfMemory` (also when the
+    /// total exceeds 2^32 - 1).
+    BytesConcat,
+    /// `(Bytes src, Bytes dst) -> Bytes` writes src over the start of dst, frees src, yields dst;
+    /// traps `OutOfBounds` when dst is shorter than src.
+    BytesCopy,
+
+    // --- codec, fmt, parse, prng
+    /// `(View, I32 off) -> I32` little endian; traps `OutOfBounds` unless 4 bytes fit.
+    ReadU32Le,
+    /// `(I32) -> Bytes` 4 bytes, little endian.
+    WriteU32Le,
+    /// `(I32) -> Bytes` unsigned decimal.
+    FmtU32,
+    /// `(I32) -> Bytes` signed decimal.
+    FmtS32,
+    /// `(View) -> I32` the whole view is an unsigned decimal; traps [`Trap::ParseFailed`] on an
+    /// empty view, another character, or overflow.
+    ParseU32,
+    /// `(View, I32 off) -> I32` the same on the rest from `off`; traps `OutOfBounds` when off > length.
+    ParseU32At,
+    /// `(I32 state) -> I32` `state * 1103515245 + 12345`.
+    PrngLcgNext,
+    /// `(I32) -> I32` records an exit code that nothing can read under wasm; yields its operand.
+    SetExitCode,
+
+    // --- vec_u8
+    /// `(I32 cap) -> Vec` of length 0; traps `OutOfMemory`.
+    VecWithCapacity,
+    /// `(Vec) -> I32`; the operand is an [`Expr::Get`] (borrow) or an owned value (freed).
+    VecLen,
+    /// `(Vec) -> I32` capacity; operand as for `VecLen`.
+    VecCap,
+    /// `(Vec, I32 index) -> I32`; operand as for `VecLen`; traps `OutOfBounds`.
+    VecGet,
+    /// *in place* `(Vec, I32 index, I32 value) -> Vec`; traps `OutOfBounds`.
+    VecSet,
+    /// *in place* `(Vec, I32 value) -> Vec` appends `value & 255`; a full vector's capacity
+    /// doubles (0 becomes 1); traps `OutOfMemory`.
+    VecPush,
+    /// *in place* `(Vec) -> Vec` length 0, capacity kept.
+    VecClear,
+    /// *in place* `(Vec, I32 n) -> Vec` capacity at least length + n, exactly that when it grows;
+    /// traps `OutOfMemory` (also on overflow).
+    VecReserveExact,
+    /// *in place* `(Vec, I32 n) -> Vec` appends n zero bytes. Growth of the `Extend` operations:
+    /// from the capacity (or 1) doubled until it fits; when that passes 2^31, exactly what is needed.
+    VecExtendZeroes,
+    /// *in place* `(Vec, View) -> Vec` appends the view's bytes.
+    VecExtendView,
+    /// *in place* `(Vec, View, I32 start, I32 len) -> Vec` appends a range; traps `OutOfBounds`.
+    VecExtendRange,
+    /// *in place* `(Vec) -> Bytes` without a copy.
+    VecIntoBytes,
+
+    // --- option and result; (T) is the payload type of `ty`
+    /// `() -> ty`, ty one of the `Option*` types.
+    OptionNone(Ty),
+    /// `(payload) -> ty`.
+    OptionSome(Ty),
+    /// `(ty) -> I32`; the operand is an [`Expr::Get`] (borrow) or an owned value (freed).
+    OptionIsSome(Ty),
+    /// `(ty, payload default) -> payload`; frees the default or the empty option.
+    OptionUnwrapOr(Ty),
+    /// `(payload) -> ty`, ty one of the `Result*` types.
+    ResultOk(Ty),
+    /// `(I32 code) -> ty`.
+    ResultErr(Ty),
+    /// `(ty) -> I32`; operand as for `OptionIsSome`.
+    ResultIsOk(Ty),
+    /// `(ty) -> I32` the error code, 0 for ok; operand as for `OptionIsSome`.
+    ResultErrCode(Ty),
+    /// `(ty, payload default) -> payload`; frees the unused one.
+    ResultUnwrapOr(Ty),
+    /// `(View doc) -> I32`: 1 when the document is empty or its first byte is not 1.
+    DocIsErr,
+}
+
+/// Why a program ends early. The number is part of the `x07.sites` section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Trap {
+    /// An index, offset or range outside a buffer.
+    OutOfBounds = 1,
+    /// The arena has no room for an allocation.
+    OutOfMemory = 2,
+    /// Text that is not the number that was asked for.
+    ParseFailed = 3,
+    /// The arena given by the host is too small to hold even the allocator's own tables.
+    ArenaTooSmall = 4,
+    /// The compiled code reached a place that the compiler holds impossible.
+    Unreachable = 5,
+}
+
+impl Op {
+    /// The result type, given the operand types.
+    #[must_use]
+    pub fn result(self) -> Ty {
+        match self {
+            Self::Add | Self::Sub | Self::Mul | Self::DivU | Self::RemU | Self::And | Self::Or | Self::Xor
+            | Self::Shl | Self::ShrU | Self::Eq | Self::Ne | Self::LtS | Self::LeS | Self::GtS | Self::GeS
+            | Self::LtU | Self::LeU | Self::GtU | Self::GeU | Self::ViewLen | Self::ViewGet | Self::ViewEq
+            | Self::ViewCmpRange | Self::ReadU32Le | Self::ParseU32 | Self::ParseU32At | Self::PrngLcgNext
+            | Self::SetExitCode | Self::VecLen | Self::VecCap | Self::VecGet | Self::OptionIsSome(_)
+            | Self::ResultIsOk(_) | Self::ResultErrCode(_) | Self::DocIsErr => Ty::I32,
+            Self::ViewSlice => Ty::View,
+            Self::ViewToBytes | Self::BytesAlloc | Self::Bytes1 | Self::BytesEmpty | Self::BytesSet
+            | Self::BytesConcat | Self::BytesCopy | Self::WriteU32Le | Self::FmtU32 | Self::FmtS32
+            | Self::VecIntoBytes => Ty::Bytes,
+            Self::VecWithCapacity | Self::VecSet | Self::VecPush | Self::VecClear | Self::VecReserveExact
+            | Self::VecExtendZeroes | Self::VecExtendView | Self::VecExtendRange => Ty::Vec,
+            Self::OptionNone(ty) | Self::OptionSome(ty) | Self::ResultOk(ty) | Self::ResultErr(ty) => ty,
+            Self::OptionUnwrapOr(ty) | Self::ResultUnwrapOr(ty) => ty.payload(),
+        }
+    }
+}
+
+impl Ty {
+    /// What an option or result of this type carries when it is some or ok; [`Ty::Unit`] for
+    /// other types.
+    #[must_use]
+    pub const fn payload(self) -> Self {
+        match self {
+            Self::OptionI32 | Self::ResultI32 => Self::I32,
+            Self::OptionBytes | Self::ResultBytes => Self::Bytes,
+            Self::OptionView | Self::ResultView => Self::View,
+            Self::ResultResultBytes => Self::ResultBytes,
+            _ => Self::Unit,
+        }
+    }
+}
+
+impl Function {
+    /// The type of a local of this function; [`Ty::Unit`] for one that does not exist.
+    #[must_use]
+    pub fn local_ty(&self, local: Local) -> Ty {
+        self.locals.get(local.0 as usize).copied().unwrap_or(Ty::Unit)
+    }
+}

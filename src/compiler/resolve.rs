@@ -1,0 +1,373 @@
+//! All files of a program: loading along imports, which symbol is whose, what is reachable.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use x07_wasm_contracts::diagnostics::{Code, Stage};
+
+use super::Options;
+use super::module::{self, Expect, Import, Module};
+use super::problem::{Problem, Sink};
+use super::source::{ModuleSource, ModuleText, SourceError};
+use super::std_modules;
+use crate::contract::json::tree::{Kind, Limits, NodeId, Tree};
+
+/// The id of the entry.
+pub(super) const ENTRY_ID: &str = "main";
+
+/// The symbol of the entry's expression.
+pub(super) const SOLVE: &str = "solve";
+
+/// A file that was read.
+pub(super) struct File {
+    /// The module's id.
+    pub id: String,
+    /// Its path in messages.
+    pub path: String,
+    /// Its content.
+    pub text: String,
+}
+
+/// All files of a program.
+pub(super) struct Loaded {
+    /// The files in load order, the entry first.
+    pub files: Vec<File>,
+    /// What they declare. As long as `files` unless `broken`.
+    pub modules: Vec<Module>,
+    /// Modules that are imported but could not be loaded; the reason was reported.
+    pub missing: BTreeSet<String>,
+    /// Whether some file breaks a structural rule, so that checking makes no sense.
+    pub broken: bool,
+}
+
+/// How far the loading of a module is.
+enum Progress {
+    /// Its imports are being loaded.
+    Open,
+    /// Nothing more to do, or the failure was reported.
+    Done,
+}
+
+/// A module whose imports are being loaded.
+struct Frame {
+    file: usize,
+    /// How many of its imports were looked at.
+    next: usize,
+}
+
+/// Loads the entry and, depth first in the order of their ids, all that it imports.
+pub(super) fn load(source: &dyn ModuleSource, options: &Options, sink: &mut Sink) -> Loaded {
+    let mut loader = Loader {
+        source,
+        sink,
+        files: Vec::new(),
+        modules: Vec::new(),
+        progress: BTreeMap::new(),
+        missing: BTreeSet::new(),
+        broken: false,
+    };
+    loader.entry(options.max_entry_bytes);
+    loader.imports();
+    Loaded {
+        files: loader.files,
+        modules: loader.modules.into_iter().flatten().collect(),
+        missing: loader.missing,
+        broken: loader.broken,
+    }
+}
+
+struct Loader<'l> {
+    source: &'l dyn ModuleSource,
+    sink: &'l mut Sink,
+    files: Vec<File>,
+    /// `None` for a file that could not be read at all.
+    modules: Vec<Option<Module>>,
+    progress: BTreeMap<String, Progress>,
+    missing: BTreeSet<String>,
+    broken: bool,
+}
+
+impl Loader<'_> {
+    fn entry(&mut self, max_bytes: usize) {
+        match self.source.entry() {
+            Ok(text) if text.text.len() > max_bytes => {
+                let message = format!(
+                    "the entry file has {} bytes, at most {max_bytes} are allowed; move functions into modules",
+                    text.text.len()
+                );
+                let problem = Problem::error(Code::X07cLimitExceeded, Stage::Parse, message);
+                self.sink.push(0, 0, problem.placed(ENTRY_ID, &text.path, String::new()));
+                self.files.push(File { id: ENTRY_ID.to_owned(), path: text.path, text: text.text });
+                self.modules.push(None);
+                self.broken = true;
+            }
+            Ok(text) => self.read(ENTRY_ID, text, Expect::Entry),
+            Err(error) => {
+                let mut problem = explain(&error, "the entry file");
+                problem.file = path_of(&error);
+                self.sink.push(0, 0, problem);
+                self.broken = true;
+            }
+        }
+    }
+
+    fn read(&mut self, id: &str, text: ModuleText, expect: Expect<'_>) {
+        let file = self.files.len();
+        let errors = self.sink.errors();
+        let module = module::read(file, id, &text.path, &text.text, expect, self.sink);
+        self.broken |= self.sink.errors() > errors;
+        self.files.push(File { id: id.to_owned(), path: text.path, text: text.text });
+        self.modules.push(module);
+        self.progress.insert(id.to_owned(), Progress::Open);
+    }
+
+    fn imports(&mut self) {
+        let mut open: Vec<Frame> = Vec::new();
+        if !self.files.is_empty() {
+            open.push(Frame { file: 0, next: 0 });
+        }
+        while let Some(frame) = open.last_mut() {
+            let file = frame.file;
+            let next = frame.next;
+            frame.next += 1;
+            let import = self.modules.get(file).and_then(Option::as_ref).and_then(|module| module.imports.get(next));
+            let Some(import) = import.cloned() else {
+                open.pop();
+                if let Some(file) = self.files.get(file) {
+                    self.progress.insert(file.id.clone(), Progress::Done);
+                }
+                continue;
+            };
+            match self.progress.get(&import.id) {
+                Some(Progress::Done) => {}
+                Some(Progress::Open) => self.cycle(&open, file, &import),
+                None => {
+                    if self.module(file, &import) {
+                        open.push(Frame { file: self.files.len() - 1, next: 0 });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Loads an imported module; whether there is a file now.
+    fn module(&mut self, importer: usize, import: &Import) -> bool {
+        let standard = std_modules::is_standard(&import.id);
+        let text = match std_modules::source(&import.id) {
+            Some(text) => Ok(ModuleText { path: format!("{}.x07.json", import.id), text: text.to_owned() }),
+            None if standard || import.id == "std.brand" => Err(self.unavailable(&import.id)),
+            None => {
+                let found = self.source.module(&import.id);
+                found.map_err(|error| explain(&error, &format!("the module `{}`", import.id)))
+            }
+        };
+        match text {
+            Ok(text) => {
+                self.read(&import.id, text, Expect::Module(&import.id));
+                true
+            }
+            Err(problem) => {
+                self.report(importer, import.node, problem.with_data("module", import.id.as_str()));
+                self.missing.insert(import.id.clone());
+                self.progress.insert(import.id.clone(), Progress::Done);
+                false
+            }
+        }
+    }
+
+    fn unavailable(&self, id: &str) -> Problem {
+        if id == "std.brand" {
+            let message = "`std.brand` is not a module: its operations are part of the language".to_owned();
+            return Problem::error(Code::X07Import0002, Stage::Lint, message)
+                .with_note("remove the import; calls of `std.brand.…` need none");
+        }
+        let message =
+            format!("the standard module `{id}` is part of the language, but this compiler does not carry it");
+        Problem::error(Code::X07cStdModuleUnavailable, Stage::Lower, message)
+            .with_note("call the built-in operations (`bytes.…`, `view.…`, `vec_u8.…`, `fmt.…`, `parse.…`) instead")
+    }
+
+    fn cycle(&mut self, open: &[Frame], importer: usize, import: &Import) {
+        let mut chain: Vec<&str> =
+            open.iter().filter_map(|frame| self.files.get(frame.file)).map(|file| file.id.as_str()).collect();
+        let start = chain.iter().position(|id| *id == import.id).unwrap_or(0);
+        chain.drain(..start);
+        chain.push(&import.id);
+        let message = format!("modules import each other in a circle: {}", chain.join(" → "));
+        let problem = Problem::error(Code::X07cImportCycle, Stage::Parse, message)
+            .with_note("move what both sides need into a third module");
+        self.report(importer, import.node, problem);
+    }
+
+    /// Reports a problem at a node of a file that was read.
+    fn report(&mut self, file: usize, node: NodeId, problem: Problem) {
+        let Some(read) = self.files.get(file) else { return };
+        // Only for problems: the text is read again to find the node's place.
+        let (offset, pointer) = match Tree::parse(&read.text, Limits::PROGRAM) {
+            Ok(tree) => (tree.span(node).start, tree.pointer(node)),
+            Err(_) => (0, String::new()),
+        };
+        self.sink.push(file, offset, problem.placed(&read.id, &read.path, pointer));
+    }
+}
+
+/// The file that a source error is about.
+fn path_of(error: &SourceError) -> Option<String> {
+    match error {
+        SourceError::NotFound { .. } | SourceError::Ambiguous { .. } => None,
+        SourceError::TextForm { path }
+        | SourceError::Unreadable { path, .. }
+        | SourceError::TooLarge { path, .. }
+        | SourceError::NotUtf8 { path, .. }
+        | SourceError::DigestMismatch { path, .. } => Some(path.clone()),
+    }
+}
+
+fn explain(error: &SourceError, what: &str) -> Problem {
+    let code = match error {
+        SourceError::NotFound { .. } => Code::X07cModuleNotFound,
+        SourceError::Ambiguous { .. } => Code::X07cModuleAmbiguous,
+        SourceError::TextForm { .. } => Code::X07cTextSourceUnsupported,
+        SourceError::Unreadable { .. } => Code::X07cModuleUnreadable,
+        SourceError::TooLarge { .. } => Code::X07cLimitExceeded,
+        SourceError::NotUtf8 { .. } => Code::X07cNotUtf8,
+        SourceError::DigestMismatch { .. } => Code::X07cModuleDigestMismatch,
+    };
+    let mut problem = Problem::error(code, Stage::Parse, format!("{what}: {error}"));
+    match error {
+        SourceError::NotFound { searched } => {
+            problem.notes.extend(searched.iter().map(|path| format!("searched: {path}")));
+            problem = problem.with_data("searched", searched.clone());
+        }
+        SourceError::Ambiguous { found } => {
+            problem.notes.extend(found.iter().map(|path| format!("found: {path}")));
+            problem = problem.with_note("keep one of them, or remove a module root").with_data("found", found.clone());
+        }
+        SourceError::TextForm { .. } => {
+            problem = problem.with_note("convert the file to its JSON form");
+        }
+        SourceError::DigestMismatch { .. } => {
+            problem = problem.with_note("restore the locked file, or lock the dependency again");
+        }
+        SourceError::Unreadable { .. } | SourceError::TooLarge { .. } | SourceError::NotUtf8 { .. } => {}
+    }
+    problem
+}
+
+/// A declared function: the module's number and the declaration's position in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FunctionRef {
+    /// Index into the modules.
+    pub module: usize,
+    /// Index into the module's functions.
+    pub decl: usize,
+}
+
+/// Whose a symbol is.
+pub(super) struct Index {
+    /// All functions of all modules.
+    pub functions: BTreeMap<String, FunctionRef>,
+    /// Heads that records and enums define.
+    pub type_heads: BTreeSet<String>,
+}
+
+/// Indexes the symbols of all modules; reports those that are defined twice.
+pub(super) fn index(loaded: &Loaded, trees: &[Tree<'_>], sink: &mut Sink) -> Index {
+    let mut index = Index { functions: BTreeMap::new(), type_heads: BTreeSet::new() };
+    let mut types: BTreeSet<&str> = BTreeSet::new();
+    for (number, module) in loaded.modules.iter().enumerate() {
+        let Some(tree) = trees.get(number) else { continue };
+        let mut duplicate = |node: NodeId, name: &str| {
+            let message = format!("`{name}` is defined twice in the program; rename one of the two");
+            let problem = Problem::error(Code::X07cDuplicateSymbol, Stage::Parse, message);
+            let path = loaded.files.get(number).map_or("", |file| file.path.as_str());
+            sink.push(number, tree.span(node).start, problem.placed(&module.id, path, tree.pointer(node)));
+        };
+        for (decl, function) in module.functions.iter().enumerate() {
+            if index.functions.contains_key(&function.name) {
+                duplicate(function.name_node, &function.name);
+            } else {
+                index.functions.insert(function.name.clone(), FunctionRef { module: number, decl });
+            }
+        }
+        for ty in &module.types {
+            if !types.insert(&ty.name) {
+                duplicate(ty.name_node, &ty.name);
+            }
+            index.type_heads.extend(ty.heads.iter().cloned());
+        }
+    }
+    index
+}
+
+/// Where things stand in a file that a parent needs to know before it looks at its parts.
+#[derive(Default)]
+pub(super) struct Facts {
+    /// Nodes that contain, or are, an expression that may leave the function.
+    pub exits: HashSet<NodeId>,
+    /// Nodes that contain, or are, an assignment to a variable.
+    pub writes: HashSet<NodeId>,
+}
+
+/// What the program uses.
+pub(super) struct Reach {
+    /// The symbols of all reachable functions; `solve` is one of them.
+    pub symbols: BTreeSet<String>,
+    /// For each module, facts about the bodies of its reachable functions.
+    pub facts: Vec<Facts>,
+    /// How many nodes the expressions of all reachable functions have.
+    pub nodes: usize,
+}
+
+/// Finds what is reachable from the entry's expression: a function is when its name is the head of
+/// some list there.
+pub(super) fn reach(modules: &[Module], trees: &[Tree<'_>], index: &Index) -> Reach {
+    let mut reach = Reach {
+        symbols: BTreeSet::from([SOLVE.to_owned()]),
+        facts: modules.iter().map(|_| Facts::default()).collect(),
+        nodes: 0,
+    };
+    let mut work: Vec<(usize, NodeId)> = Vec::new();
+    if let Some(solve) = modules.first().and_then(|module| module.solve) {
+        work.push((0, solve));
+    }
+    while let Some((number, node)) = work.pop() {
+        let (Some(tree), Some(facts)) = (trees.get(number), reach.facts.get_mut(number)) else { continue };
+        reach.nodes += 1;
+        if tree.kind(node) != Kind::Array {
+            continue;
+        }
+        let mut children = tree.children(node);
+        let Some(head) = children.next() else { continue };
+        reach.nodes += 1;
+        if let Some(head) = tree.string(head) {
+            match &*head {
+                "return" | "try" | "try_doc" => mark(tree, node, &mut facts.exits),
+                "set" | "set0" | "for" => mark(tree, node, &mut facts.writes),
+                name => {
+                    if let Some(&target) = index.functions.get(name)
+                        && reach.symbols.insert(name.to_owned())
+                        && let Some(function) =
+                            modules.get(target.module).and_then(|module| module.functions.get(target.decl))
+                    {
+                        work.extend(function.body.map(|body| (target.module, body)));
+                        let clauses = function.clauses.iter().flat_map(|clause| &clause.expressions);
+                        work.extend(clauses.map(|&expression| (target.module, expression)));
+                    }
+                }
+            }
+        }
+        work.extend(children.map(|child| (number, child)));
+    }
+    reach
+}
+
+/// Marks a node and all that it stands in.
+fn mark(tree: &Tree<'_>, node: NodeId, set: &mut HashSet<NodeId>) {
+    let mut at = Some(node);
+    while let Some(node) = at {
+        if !set.insert(node) {
+            return;
+        }
+        at = tree.parent(node);
+    }
+}

@@ -1,0 +1,185 @@
+//! The types that programs write, and brands.
+
+use std::rc::Rc;
+
+use super::ir::Ty;
+
+/// A type as a signature writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TypeExpr {
+    /// A type with a fixed representation.
+    Concrete(Ty),
+    /// A raw pointer, by its name; no program of the pure world may use one.
+    Pointer(String),
+    /// A type that depends on type parameters, or an application that only generics use.
+    Generic,
+    /// No value: the result of some external functions.
+    Void,
+}
+
+/// The type with this name.
+pub(super) fn from_name(name: &str) -> Option<TypeExpr> {
+    let ty = match name {
+        "i32" | "u32" => Ty::I32,
+        "f64" => Ty::F64,
+        "bytes" => Ty::Bytes,
+        "bytes_view" => Ty::View,
+        "vec_u8" => Ty::Vec,
+        "option_i32" => Ty::OptionI32,
+        "option_bytes" => Ty::OptionBytes,
+        "option_bytes_view" => Ty::OptionView,
+        "result_i32" => Ty::ResultI32,
+        "result_bytes" => Ty::ResultBytes,
+        "result_bytes_view" => Ty::ResultView,
+        "result_result_bytes" => Ty::ResultResultBytes,
+        "iface" => Ty::Iface,
+        "ptr_const_u8" | "ptr_mut_u8" | "ptr_const_void" | "ptr_mut_void" | "ptr_const_i32" | "ptr_mut_i32" => {
+            return Some(TypeExpr::Pointer(name.to_owned()));
+        }
+        _ => return None,
+    };
+    Some(TypeExpr::Concrete(ty))
+}
+
+/// `["option", T]` for a concrete `T`.
+pub(super) fn option_of(ty: Ty) -> Option<Ty> {
+    match ty {
+        Ty::I32 => Some(Ty::OptionI32),
+        Ty::Bytes => Some(Ty::OptionBytes),
+        Ty::View => Some(Ty::OptionView),
+        _ => None,
+    }
+}
+
+/// `["result", T]` for a concrete `T`.
+pub(super) fn result_of(ty: Ty) -> Option<Ty> {
+    match ty {
+        Ty::I32 => Some(Ty::ResultI32),
+        Ty::Bytes => Some(Ty::ResultBytes),
+        Ty::View => Some(Ty::ResultView),
+        Ty::ResultBytes => Some(Ty::ResultResultBytes),
+        _ => None,
+    }
+}
+
+/// How programs write the type.
+pub(super) fn name(ty: Ty) -> &'static str {
+    match ty {
+        Ty::Unit => "no value",
+        Ty::Never => "never",
+        Ty::I32 => "i32",
+        Ty::F64 => "f64",
+        Ty::Bytes => "bytes",
+        Ty::View => "bytes_view",
+        Ty::Vec => "vec_u8",
+        Ty::OptionI32 => "option_i32",
+        Ty::OptionBytes => "option_bytes",
+        Ty::OptionView => "option_bytes_view",
+        Ty::ResultI32 => "result_i32",
+        Ty::ResultBytes => "result_bytes",
+        Ty::ResultView => "result_bytes_view",
+        Ty::ResultResultBytes => "result_result_bytes",
+        Ty::Iface => "iface",
+    }
+}
+
+/// Whether values of the type can carry a brand.
+pub(super) fn can_be_branded(ty: Ty) -> bool {
+    matches!(
+        ty,
+        Ty::Bytes
+            | Ty::View
+            | Ty::OptionBytes
+            | Ty::OptionView
+            | Ty::ResultBytes
+            | Ty::ResultView
+            | Ty::ResultResultBytes
+    )
+}
+
+/// Whether a value of the type is the outcome of something that may fail.
+pub(super) fn is_result(ty: Ty) -> bool {
+    matches!(ty, Ty::ResultI32 | Ty::ResultBytes | Ty::ResultView | Ty::ResultResultBytes)
+}
+
+/// What is known about the validity of bytes beyond their type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Brand {
+    /// Nothing.
+    None,
+    /// There are no bytes that could lack the brand (`none`, `err`): any brand fits.
+    Any,
+    /// The bytes were validated for this brand.
+    Named(Rc<str>),
+}
+
+impl Brand {
+    /// The brand with this name, or none.
+    pub(super) fn named(name: Option<&str>) -> Self {
+        name.map_or(Self::None, |name| Self::Named(Rc::from(name)))
+    }
+
+    /// Whether a value with the brand `given` may stand where this brand is wanted.
+    pub(super) fn accepts(&self, given: &Self) -> bool {
+        match self {
+            Self::None | Self::Any => true,
+            Self::Named(_) => self == given || *given == Self::Any,
+        }
+    }
+
+    /// The brand of a value that has one of two brands.
+    pub(super) fn join(&self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Any, brand) | (brand, Self::Any) => brand.clone(),
+            (a, b) if a == b => a.clone(),
+            _ => Self::None,
+        }
+    }
+
+    /// For messages: `bytes`, or `bytes with the brand app.id`.
+    pub(super) fn describe(&self, ty: Ty) -> String {
+        match self {
+            Self::Named(brand) => format!("`{}` with the brand `{brand}`", name(ty)),
+            Self::None | Self::Any => format!("`{}` without a brand", name(ty)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_types_correspond() {
+        for text in [
+            "i32",
+            "f64",
+            "bytes",
+            "bytes_view",
+            "vec_u8",
+            "option_i32",
+            "option_bytes",
+            "option_bytes_view",
+            "result_i32",
+            "result_bytes",
+            "result_bytes_view",
+            "result_result_bytes",
+            "iface",
+        ] {
+            let Some(TypeExpr::Concrete(ty)) = from_name(text) else { panic!("{text}") };
+            assert_eq!(name(ty), text);
+        }
+        assert_eq!(from_name("u32"), Some(TypeExpr::Concrete(Ty::I32)));
+        assert_eq!(from_name("string"), None);
+    }
+
+    #[test]
+    fn brands_are_lost_but_never_invented() {
+        let (a, b) = (Brand::named(Some("a")), Brand::named(Some("b")));
+        assert!(Brand::None.accepts(&a) && a.accepts(&a) && a.accepts(&Brand::Any));
+        assert!(!a.accepts(&b) && !a.accepts(&Brand::None));
+        assert_eq!(a.join(&b), Brand::None);
+        assert_eq!(a.join(&Brand::Any), a);
+        assert_eq!(Brand::None.join(&Brand::Any), Brand::None);
+    }
+}

@@ -1,0 +1,78 @@
+//! What a store carries: the resource limits, and the errors by which they refuse.
+//!
+//! A refusal is an error rather than a failed growth, so that the guest stops at once and the
+//! outcome says which limit it was, however the error is wrapped on its way out.
+
+use wasmtime::ResourceLimiter;
+
+use super::config::Limits;
+
+/// The data of a store.
+pub(super) struct HostState {
+    /// The limits of the store's memories and tables.
+    pub(super) limiter: Limiter,
+}
+
+impl HostState {
+    /// State for one execution under `limits`.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { limiter: Limiter { memory_bytes: limits.memory_cap(), table_elements: limits.table_cap() } }
+    }
+}
+
+/// Limits of each memory and each table.
+pub(super) struct Limiter {
+    memory_bytes: Option<u64>,
+    table_elements: Option<u32>,
+}
+
+/// A memory would have passed its limit.
+#[derive(Debug, thiserror::Error)]
+#[error("a memory of {wanted} bytes is over the limit of {limit}")]
+pub(super) struct MemoryRefused {
+    pub(super) wanted: u64,
+    pub(super) limit: u64,
+}
+
+/// A table would have passed its limit.
+#[derive(Debug, thiserror::Error)]
+#[error("a table of {wanted} elements is over the limit of {limit}")]
+pub(super) struct TableRefused {
+    pub(super) wanted: u64,
+    pub(super) limit: u64,
+}
+
+/// The wall-clock limit was reached.
+#[derive(Debug, thiserror::Error)]
+#[error("the wall-clock limit of {ms} ms was reached")]
+pub(super) struct WallTimeElapsed {
+    pub(super) ms: u64,
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool, wasmtime::Error> {
+        let wanted = u64::try_from(desired).unwrap_or(u64::MAX);
+        match self.memory_bytes {
+            Some(limit) if wanted > limit => Err(wasmtime::Error::new(MemoryRefused { wanted, limit })),
+            _ => Ok(true),
+        }
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> Result<bool, wasmtime::Error> {
+        let wanted = u64::try_from(desired).unwrap_or(u64::MAX);
+        match self.table_elements.map(u64::from) {
+            Some(limit) if wanted > limit => Err(wasmtime::Error::new(TableRefused { wanted, limit })),
+            _ => Ok(true),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! x07-wasm: X07 programs to WebAssembly, and all the way to where they run.
+//!
+//! The layers, each of which may use those above it and none below:
+//!
+//! | layer | modules | job |
+//! |---|---|---|
+//! | contract | [`contract`] | documents in and out |
+//! | report | [`report`] | diagnostics, exit codes, one report for every run |
+//! | compiler | [`compiler`] | x07AST → core wasm |
+//! | engine | [`engine`] | runs wasm under limits |
+//! | domain | [`project`], [`wasm`], [`wasm_profile`], [`toolchain`] | one subject each, as functions |
+//! | commands | `commands` | arguments → domain calls → result |
+//! | cli | [`cli`] | the command line and the process's streams |
+
+pub mod cli;
+mod commands;
+pub mod build;
+pub mod compiler;
+pub mod contract;
+pub mod engine;
+mod panic_place;
+pub mod project;
+pub mod report;
+pub mod solve;
+pub mod toolchain;
+pub mod wasm;
+pub mod wasm_profile;

@@ -1,0 +1,83 @@
+//! Gives the compiler the text of a project's entry and modules.
+
+use super::lock::MAX_MODULE_BYTES;
+use super::manifest::Project;
+use crate::compiler::source::{ModuleSource, ModuleText, SourceError};
+use crate::contract::digest::{self, sha256_hex};
+use crate::contract::files::{ReadError, is_regular, read_bounded, shown};
+use crate::contract::path::safe_join;
+use std::cell::RefCell;
+use std::path::Path;
+use x07_wasm_contracts::types::FileDigest;
+
+/// The modules of an opened project. What is read is remembered for the report.
+#[derive(Debug)]
+pub struct ProjectSource<'p> {
+    project: &'p Project,
+    read: RefCell<Vec<FileDigest>>,
+}
+
+impl<'p> ProjectSource<'p> {
+    /// The modules of `project`.
+    #[must_use]
+    pub fn new(project: &'p Project) -> Self {
+        Self { project, read: RefCell::new(Vec::new()) }
+    }
+
+    /// The files that were read, in order.
+    #[must_use]
+    pub fn into_read(self) -> Vec<FileDigest> {
+        self.read.into_inner()
+    }
+
+    fn text(&self, path: &Path, expected: Option<&str>) -> Result<ModuleText, SourceError> {
+        let name = shown(path);
+        let bytes = read_bounded(path, MAX_MODULE_BYTES).map_err(|e| match e {
+            ReadError::TooLarge { limit, .. } => SourceError::TooLarge { path: name.clone(), limit },
+            other => SourceError::Unreadable { path: name.clone(), reason: other.to_string() },
+        })?;
+        if let Some(expected) = expected {
+            // Checked again although the lockfile was verified: the file may have changed since.
+            let found = sha256_hex(&bytes);
+            if found != expected {
+                return Err(SourceError::DigestMismatch { path: name, expected: expected.to_owned(), found });
+            }
+        }
+        self.read.borrow_mut().push(digest::of(name.clone(), &bytes));
+        let text = String::from_utf8(bytes).map_err(|e| SourceError::NotUtf8 { path: name.clone(), offset: e.utf8_error().valid_up_to() })?;
+        Ok(ModuleText { path: name, text })
+    }
+}
+
+impl ModuleSource for ProjectSource<'_> {
+    fn entry(&self) -> Result<ModuleText, SourceError> {
+        self.text(&self.project.entry, None)
+    }
+
+    fn module(&self, id: &str) -> Result<ModuleText, SourceError> {
+        let stem = id.replace('.', "/");
+        let (mut searched, mut found) = (Vec::new(), Vec::new());
+        for root in &self.project.roots {
+            let relative = format!("{stem}.x07.json");
+            match safe_join(&root.folder, &relative) {
+                Ok(path) if is_regular(&path) => found.push((root, path)),
+                Ok(path) => searched.push(shown(&path)),
+                Err(why) => return Err(SourceError::Unreadable { path: shown(&root.folder.join(&relative)), reason: why.to_string() }),
+            }
+        }
+        match found.as_slice() {
+            [(root, path)] => {
+                let expected = root.package.as_ref().and_then(|p| p.modules.get(id)).map(String::as_str);
+                self.text(path, expected)
+            }
+            [] => {
+                let text_form = self.project.roots.iter().map(|r| r.folder.join(format!("{stem}.x07t"))).find(|p| is_regular(p));
+                Err(match text_form {
+                    Some(path) => SourceError::TextForm { path: shown(&path) },
+                    None => SourceError::NotFound { searched },
+                })
+            }
+            several => Err(SourceError::Ambiguous { found: several.iter().map(|(_, p)| shown(p)).collect() }),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What an engine failure means: a coded diagnostic, and for a trap the place in the program.
+
+use crate::compiler::emit::sites::SiteTable;
+use crate::compiler::ir::Trap as Reason;
+use crate::engine::{EngineError, EngineWarning, ExportError, SolveError, Trap};
+use crate::report::{Code, Diag};
+
+/// The diagnostic of a module or engine that cannot be used.
+#[must_use]
+pub fn engine_error(error: &EngineError) -> Diag {
+    let (code, cure) = match error {
+        EngineError::Config { .. } | EngineError::PoolingNeedsLimits { .. } => (Code::WasmtimeEngineFailed, "; correct the limits of the profile or the options"),
+        EngineError::Invalid { .. } => (Code::WasmInvalid, "; build the module again"),
+        EngineError::Compile { .. } => (Code::WasmCompileFailed, "; build the module again"),
+        EngineError::Imports { .. } => (Code::WasmImportsUnsupported, "; a solve module imports nothing"),
+        EngineError::Export(error) => (export_code(error), "; a solve module exports x07_solve_v2, memory, __heap_base and __data_end"),
+        EngineError::MemoryLimit { .. } => (Code::BudgetExceededMemory, "; raise --max-memory-bytes"),
+        EngineError::TableLimit { .. } => (Code::BudgetExceededTable, "; raise --max-table-elements"),
+    };
+    Diag::new(code, format!("{error}{cure}")).data("error", error.to_string())
+}
+
+/// The diagnostic of something that only costs speed.
+#[must_use]
+pub fn engine_warning(warning: &EngineWarning) -> Diag {
+    Diag::new(Code::CacheConfigIgnored, warning.to_string())
+}
+
+const fn export_code(error: &ExportError) -> Code {
+    match error {
+        ExportError::MissingMemory => Code::ExportMissingMemory,
+        ExportError::SolveType => Code::ExportInvalidX07SolveV2,
+        ExportError::HeapBase => Code::ExportMissingHeapBase,
+        ExportError::DataEnd => Code::ExportMissingDataEnd,
+    }
+}
+
+/// A failure of a call, explained.
+#[derive(Debug)]
+pub struct Explained {
+    /// The diagnostic.
+    pub diag: Diag,
+    /// The trap's text, when the guest trapped or hit a limit that traps.
+    pub trap: Option<String>,
+}
+
+/// Explains why a call gave no output. `sites` is the module's table of source places, if it has one.
+#[must_use]
+pub fn solve_error(error: &SolveError, sites: Option<&SiteTable>) -> Explained {
+    let text = error.to_string();
+    let limit = |code, cure: &str| Explained { diag: Diag::new(code, format!("the program was stopped: {text}; {cure}")), trap: Some(text.clone()) };
+    let refused = |code, cure: &str| Explained { diag: Diag::new(code, format!("{text}; {cure}")), trap: None };
+    match error {
+        SolveError::Fuel => limit(Code::BudgetExceededCpuFuel, "raise --max-fuel if the program needs more"),
+        SolveError::Memory { .. } => limit(Code::BudgetExceededMemory, "raise --max-memory-bytes if the program needs more"),
+        SolveError::Table { .. } => limit(Code::BudgetExceededTable, "raise --max-table-elements if the program needs more"),
+        SolveError::WasmStack => limit(Code::BudgetExceededWasmStack, "raise --max-wasm-stack-bytes, or look for a recursion without end"),
+        SolveError::WallTime { .. } => limit(Code::BudgetExceededWalltime, "raise --max-wall-ms if the program needs longer"),
+        SolveError::ArenaDoesNotFit { need_bytes, have_bytes } => {
+            let mut explained = refused(Code::BudgetExceededMemory, "lower --arena-cap-bytes, shorten the input, or build with a larger --initial-memory");
+            explained.diag = explained.diag.data("need_bytes", *need_bytes).data("have_bytes", *have_bytes);
+            explained
+        }
+        SolveError::OutputTooLarge { out_len, max_output_bytes } => {
+            let mut explained = refused(Code::BudgetExceededOutput, "raise --max-output-bytes if the output may be that long");
+            explained.diag = explained.diag.data("out_len", *out_len).data("max_output_bytes", *max_output_bytes);
+            explained
+        }
+        SolveError::OutputOutsideArena { .. } | SolveError::OutputOutsideMemory { .. } | SolveError::LayoutOverflow { .. } => {
+            refused(Code::RunFailed, "the module breaks the solve ABI; build it again")
+        }
+        SolveError::Trap(trap) => self::trap(trap, sites),
+        SolveError::Instantiate { .. } => refused(Code::WasmInstantiateFailed, "build the module again"),
+        SolveError::Export(error) => refused(export_code(error), "build the module again"),
+        SolveError::Engine { .. } => refused(Code::RunFailed, "please report this as a mistake of x07-wasm"),
+    }
+}
+
+/// A trap of the guest. The reason stands in the innermost frame, which may be a run-time function;
+/// the place is that of the first frame that has one.
+fn trap(trap: &Trap, sites: Option<&SiteTable>) -> Explained {
+    let places: Vec<_> = trap.frames.iter().map(|f| sites.and_then(|s| f.code_offset.and_then(|o| s.lookup(o)))).collect();
+    let reason = places.iter().flatten().find_map(|p| p.trap);
+    let what = match reason {
+        Some(reason) => reason_text(reason),
+        None => trap.message.as_str(),
+    };
+    let place = places.iter().flatten().find(|p| !p.module.is_empty());
+    let named = trap.frames.iter().find_map(|f| sites.and_then(|s| s.function(f.function_index)).filter(|p| !p.module.is_empty()));
+    let mut text = what.to_owned();
+    if let Some(place) = place {
+        text = format!("{text} in {} at {}", place.symbol, if place.pointer.is_empty() { "/" } else { &place.pointer });
+    } else if let Some(function) = named.map(|p| p.symbol.clone()).or_else(|| trap.frames.iter().find_map(|f| f.function_name.clone())) {
+        text = format!("{text} in {function}");
+    }
+    let mut diag = Diag::new(Code::RunFailed, format!("the program trapped: {text}")).data("trap", trap.message.as_str());
+    if let Some(reason) = reason {
+        diag = diag.data("reason", reason_key(reason));
+    }
+    if let Some(place) = place {
+        diag = diag.data("function", place.symbol.as_str()).data("module", place.module.as_str()).at_node(&place.pointer);
+    }
+    let calls: Vec<serde_json::Value> = places
+        .iter()
+        .flatten()
+        .filter(|p| !p.module.is_empty())
+        .map(|p| serde_json::json!({ "function": p.symbol, "module": p.module, "ptr": p.pointer }))
+        .collect();
+    if calls.len() > 1 {
+        diag = diag.data("calls", calls);
+    }
+    Explained { diag, trap: Some(text) }
+}
+
+const fn reason_text(reason: Reason) -> &'static str {
+    match reason {
+        Reason::OutOfBounds => "an index or range is outside the buffer",
+        Reason::OutOfMemory => "the arena has no room for an allocation",
+        Reason::ParseFailed => "the text is not the number that was asked for",
+        Reason::ArenaTooSmall => "the arena is too small for any program",
+        Reason::Unreachable => "the program reached a place that the compiler holds impossible",
+    }
+}
+
+const fn reason_key(reason: Reason) -> &'static str {
+    match reason {
+        Reason::OutOfBounds => "out_of_bounds",
+        Reason::OutOfMemory => "out_of_memory",
+        Reason::ParseFailed => "parse_failed",
+        Reason::ArenaTooSmall => "arena_too_small",
+        Reason::Unreachable => "unreachable",
+    }
+}

@@ -1,0 +1,87 @@
+//! Which profile a command uses, and whether it keeps the promises of a wasm profile.
+
+use super::registry::{RegistryCodes, open_index, read_profile};
+use crate::contract::files::{Files, shown};
+use crate::report::{Code, Diag, DocumentCodes};
+use std::path::{Path, PathBuf};
+use x07_wasm_contracts::types::{WasmProfile, WasmRuntimeLimitsInstanceAllocator};
+
+/// What the command line says about the profile.
+#[derive(Clone, Debug)]
+pub struct Selection<'a> {
+    /// An id of the registry.
+    pub id: Option<&'a str>,
+    /// A file, whatever the registry says.
+    pub file: Option<&'a Path>,
+    /// The registry.
+    pub index: &'a Path,
+}
+
+/// The profile to use.
+#[derive(Debug)]
+pub struct Selected {
+    /// The profile.
+    pub profile: WasmProfile,
+    /// Where it came from, for messages.
+    pub path: PathBuf,
+    /// Whether it came out of the tool itself.
+    pub builtin: bool,
+}
+
+/// Selects, reads and checks a profile. Every failure carries `code`.
+///
+/// # Errors
+/// Every problem of the registry and the profile.
+pub fn select(files: &mut Files, selection: &Selection<'_>, code: Code, notices: &mut Vec<Diag>) -> Result<Selected, Vec<Diag>> {
+    let codes = RegistryCodes { index: DocumentCodes::all(code), profile: DocumentCodes::all(code) };
+    let (profile, path, builtin) = match selection.file {
+        Some(file) => {
+            let loaded = files.load::<WasmProfile>(file).map_err(|e| codes.profile.diagnose("wasm profile", &e))?;
+            (loaded.document, file.to_owned(), false)
+        }
+        None => {
+            let registry = open_index(files, selection.index, codes, notices)?;
+            let id = selection.id.unwrap_or(&registry.default_id);
+            let Some(entry) = registry.entries.iter().find(|e| e.id == id) else {
+                let known: Vec<&str> = registry.entries.iter().map(|e| e.id.as_str()).collect();
+                return Err(vec![
+                    Diag::new(code, format!("the registry {} has no profile {id:?}; it has {}", registry.path, known.join(", "))).data("profile_id", id),
+                ]);
+            };
+            let profile = read_profile(files, &registry, entry, codes)?.document;
+            if profile.id != entry.id {
+                return Err(vec![
+                    Diag::new(code, format!("the registry {} lists {} as profile {:?}, but the file says {:?}; make both the same", registry.path, entry.path, entry.id, profile.id))
+                        .data("expected", entry.id.as_str())
+                        .data("found", profile.id.as_str()),
+                ]);
+            }
+            (profile, PathBuf::from(&entry.path), registry.builtin)
+        }
+    };
+    let problems = contract_problems(&profile);
+    if !problems.is_empty() {
+        return Err(problems.into_iter().map(|p| Diag::new(code, format!("wasm profile {}: {p}", shown(&path)))).collect());
+    }
+    Ok(Selected { profile, path, builtin })
+}
+
+/// What a profile must promise beyond its schema.
+#[must_use]
+pub fn contract_problems(profile: &WasmProfile) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut must = |holds: bool, text: &str| {
+        if !holds {
+            problems.push(text.to_owned());
+        }
+    };
+    must(profile.target.wasm_c_abi == "basic_c_abi@1", "target.wasm_c_abi must be basic_c_abi@1: the host calls by that convention");
+    must(profile.target.entry_export == "x07_solve_v2", "target.entry_export must be x07_solve_v2: the host calls that function");
+    must(profile.x07_build.freestanding, "x07_build.freestanding must be true: a module has no operating system");
+    must(profile.x07_build.emit_c_header, "x07_build.emit_c_header must be true: the C backend needs the header");
+    if profile.runtime.instance_allocator == Some(WasmRuntimeLimitsInstanceAllocator::Pooling) {
+        must(profile.runtime.max_memory_bytes.is_some_and(|n| n > 0), "runtime.max_memory_bytes must be set and not 0: the pooling allocator reserves that much");
+        must(profile.runtime.max_table_elements.is_some_and(|n| n > 0), "runtime.max_table_elements must be set and not 0: the pooling allocator reserves that many");
+    }
+    problems
+}
