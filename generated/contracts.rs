@@ -1102,7 +1102,7 @@ impl Contract for types::BuildReport {
 impl Report for types::BuildReport {
     const COMMAND: &'static str = "x07-wasm.build";
     const SCHEMA_VERSION: &'static str = "x07.wasm.build.report@0.2.0";
-    const RESULT_PLACEHOLDER: &'static str = "{\"artifact\":{\"abi\":{\"c_signature\":\"bytes_t x07_solve_v2(uint8_t* arena_mem, uint32_t arena_cap, const uint8_t* input_ptr, uint32_t input_len)\",\"calling_convention\":{\"kind\":\"sret_v1\",\"retptr_param_index\":0,\"return_struct\":{\"align_bytes\":4,\"fields\":[{\"name\":\"ptr\",\"offset_bytes\":0,\"type\":\"i32\"},{\"name\":\"ptr\",\"offset_bytes\":0,\"type\":\"i32\"}],\"kind\":\"bytes_t\",\"size_bytes\":8}},\"kind\":\"x07_solve_v2\",\"params\":[{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"},{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"},{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"},{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"},{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"}],\"wasm_c_abi\":{\"kind\":\"basic_c_abi\",\"v\":1}},\"artifact_id\":\"unknown\",\"codegen_backend\":\"c_toolchain_v1\",\"exports\":{\"data_end\":\"__data_end\",\"heap_base\":\"__heap_base\",\"memory\":\"memory\",\"solve\":\"x07_solve_v2\"},\"memory\":{\"growable_memory\":false,\"initial_memory_bytes\":0,\"max_memory_bytes\":0,\"stack_first\":false,\"stack_size_bytes\":0},\"repro\":{\"clang_args\":[],\"wasm_ld_args\":[],\"x07_build_args\":[]},\"schema_version\":\"x07.wasm.artifact@0.2.0\",\"toolchain\":{\"x07\":\"unknown\",\"x07_wasm\":\"unknown\"},\"wasm\":{\"bytes_len\":0,\"path\":\"unknown\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}},\"emit\":{\"c_path\":\"\",\"emit_dir\":\"\",\"h_path\":null},\"exports\":{\"found\":[],\"missing\":[],\"required\":[\"\"]},\"flags\":{\"codegen_backend\":\"c_toolchain_v1\"},\"memory\":{\"growable_memory\":false,\"initial_memory_bytes\":0,\"max_memory_bytes\":0,\"stack_first\":false,\"stack_size_bytes\":0},\"profile\":{\"id\":\"unknown\",\"v\":1},\"wasm\":{\"bytes_len\":0,\"path\":\"unknown\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}}";
+    const RESULT_PLACEHOLDER: &'static str = "{\"artifact\":{\"abi\":{\"c_signature\":\"bytes_t x07_solve_v2(uint8_t* arena_mem, uint32_t arena_cap, const uint8_t* input_ptr, uint32_t input_len)\",\"calling_convention\":{\"kind\":\"sret_v1\",\"retptr_param_index\":0,\"return_struct\":{\"align_bytes\":4,\"fields\":[{\"name\":\"ptr\",\"offset_bytes\":0,\"type\":\"i32\"},{\"name\":\"ptr\",\"offset_bytes\":0,\"type\":\"i32\"}],\"kind\":\"bytes_t\",\"size_bytes\":8}},\"kind\":\"x07_solve_v2\",\"params\":[{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"},{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"},{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"},{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"},{\"index\":0,\"name\":\"retptr\",\"role\":\"sret_ptr\",\"type\":\"i32\"}],\"wasm_c_abi\":{\"kind\":\"basic_c_abi\",\"v\":1}},\"artifact_id\":\"unknown\",\"codegen_backend\":\"c_toolchain_v1\",\"exports\":{\"data_end\":\"__data_end\",\"heap_base\":\"__heap_base\",\"memory\":\"memory\",\"solve\":\"x07_solve_v2\"},\"memory\":{\"growable_memory\":false,\"initial_memory_bytes\":0,\"max_memory_bytes\":0,\"stack_first\":false,\"stack_size_bytes\":0},\"repro\":{\"clang_args\":[],\"wasm_ld_args\":[],\"x07_build_args\":[]},\"schema_version\":\"x07.wasm.artifact@0.2.0\",\"toolchain\":{\"x07\":\"0.0.0\",\"x07_wasm\":\"0.0.0\"},\"wasm\":{\"bytes_len\":0,\"path\":\"unknown\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}},\"emit\":{\"c_path\":\"\",\"emit_dir\":\"\",\"h_path\":null},\"exports\":{\"found\":[],\"missing\":[],\"required\":[\"\"]},\"flags\":{\"codegen_backend\":\"c_toolchain_v1\"},\"memory\":{\"growable_memory\":false,\"initial_memory_bytes\":0,\"max_memory_bytes\":0,\"stack_first\":false,\"stack_size_bytes\":0},\"profile\":{\"id\":\"unknown\",\"v\":1},\"wasm\":{\"bytes_len\":0,\"path\":\"unknown\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"}}";
     type Result = types::BuildReportResult;
     fn assemble(envelope: Envelope<Self::Result>) -> Self {
         Self {
@@ -2041,4 +2041,356 @@ impl Contract for types::X07diag {
 }
 impl Contract for types::X07cliSpecrows {
     const INFO: &'static ContractInfo = &CONTRACTS[112usize];
+}
+/// Reads a document of the contract with this `$id` into its Rust type and writes it
+/// again; `None` when the contract has no documents. For tests of the types.
+#[must_use]
+pub fn round_trip(
+    id: &str,
+    document: ::serde_json::Value,
+) -> Option<::serde_json::Result<::serde_json::Value>> {
+    match id {
+        "https://x07.io/spec/x07-app.backend.request.schema.json" => {
+            Some(through::<types::AppBackendRequest>(document))
+        }
+        "https://x07.io/spec/x07-app.backend.response.schema.json" => {
+            Some(through::<types::AppBackendResponse>(document))
+        }
+        "https://x07.io/spec/x07-app.bundle.schema.json" => {
+            Some(through::<types::AppBundle>(document))
+        }
+        "https://x07.io/spec/x07-app.capabilities.schema.json" => {
+            Some(through::<types::AppCapabilities>(document))
+        }
+        "https://x07.io/spec/x07-app.ops.profile.schema.json" => {
+            Some(through::<types::AppOpsProfile>(document))
+        }
+        "https://x07.io/spec/x07-app.pack.schema.json" => {
+            Some(through::<types::AppPack>(document))
+        }
+        "https://x07.io/spec/x07-app.profile.schema.json" => {
+            Some(through::<types::AppProfile>(document))
+        }
+        "https://x07.io/spec/x07-app.trace.schema.json" => {
+            Some(through::<types::AppTrace>(document))
+        }
+        "https://x07.io/spec/x07-arch.app.index.schema.json" => {
+            Some(through::<types::ArchAppIndex>(document))
+        }
+        "https://x07.io/spec/x07-arch.app.ops.index.schema.json" => {
+            Some(through::<types::ArchAppOpsIndex>(document))
+        }
+        "https://x07.io/spec/x07-arch.device.index.schema.json" => {
+            Some(through::<types::ArchDeviceIndex>(document))
+        }
+        "https://x07.io/spec/x07-arch.wasm.component.index.schema.json" => {
+            Some(through::<types::ArchWasmComponentIndex>(document))
+        }
+        "https://x07.io/spec/x07-arch.wasm.index.schema.json" => {
+            Some(through::<types::ArchWasmIndex>(document))
+        }
+        "https://x07.io/spec/x07-arch.wasm.toolchain.index.schema.json" => {
+            Some(through::<types::ArchWasmToolchainIndex>(document))
+        }
+        "https://x07.io/spec/x07-arch.web_ui.index.schema.json" => {
+            Some(through::<types::ArchWebUiIndex>(document))
+        }
+        "https://x07.io/spec/x07-arch.wit.index.schema.json" => {
+            Some(through::<types::ArchWitIndex>(document))
+        }
+        "https://x07.io/spec/x07-deploy.plan.schema.json" => {
+            Some(through::<types::DeployPlan>(document))
+        }
+        "https://x07.io/spec/x07-device.bundle.manifest.schema.json" => {
+            Some(through::<types::DeviceBundleManifest>(document))
+        }
+        "https://x07.io/spec/x07-device.capabilities.schema.json" => {
+            Some(through::<types::DeviceCapabilities>(document))
+        }
+        "https://x07.io/spec/x07-device.package.manifest.schema.json" => {
+            Some(through::<types::DevicePackageManifest>(document))
+        }
+        "https://x07.io/spec/x07-device.profile.schema.json" => {
+            Some(through::<types::DeviceProfile>(document))
+        }
+        "https://x07.io/spec/x07-device.telemetry.profile.schema.json" => {
+            Some(through::<types::DeviceTelemetryProfile>(document))
+        }
+        "https://x07.io/spec/x07-embedded.kernel.starter.schema.json" => {
+            Some(through::<types::EmbeddedKernelStarter>(document))
+        }
+        "https://x07.io/spec/x07-http.dispatch.schema.json" => {
+            Some(through::<types::HttpDispatch>(document))
+        }
+        "https://x07.io/spec/x07-http.effect.schema.json" => {
+            Some(through::<types::HttpEffect>(document))
+        }
+        "https://x07.io/spec/x07-http.frame.schema.json" => {
+            Some(through::<types::HttpFrame>(document))
+        }
+        "https://x07.io/spec/x07-http.request.envelope.schema.json" => {
+            Some(through::<types::HttpRequestEnvelope>(document))
+        }
+        "https://x07.io/spec/x07-http.response.envelope.schema.json" => {
+            Some(through::<types::HttpResponseEnvelope>(document))
+        }
+        "https://x07.io/spec/x07-http.trace.schema.json" => {
+            Some(through::<types::HttpTrace>(document))
+        }
+        "https://x07.io/spec/x07-lock.schema.json" => {
+            Some(through::<types::Lock>(document))
+        }
+        "https://x07.io/spec/x07-metrics.snapshot.schema.json" => {
+            Some(through::<types::MetricsSnapshot>(document))
+        }
+        "https://x07.io/spec/x07-package.schema.json" => {
+            Some(through::<types::Package>(document))
+        }
+        "https://x07.io/spec/x07-policy.card.schema.json" => {
+            Some(through::<types::PolicyCard>(document))
+        }
+        "https://x07.io/spec/x07-project.schema.json" => {
+            Some(through::<types::Project>(document))
+        }
+        "https://x07.io/spec/x07-provenance.dsse.envelope.schema.json" => {
+            Some(through::<types::ProvenanceDsseEnvelope>(document))
+        }
+        "https://x07.io/spec/x07-provenance.slsa.attestation.schema.json" => {
+            Some(through::<types::ProvenanceSlsaAttestation>(document))
+        }
+        "https://x07.io/spec/x07-slo.profile.schema.json" => {
+            Some(through::<types::SloProfile>(document))
+        }
+        "https://x07.io/spec/x07-wasm.app.build.report.schema.json" => {
+            Some(through::<types::AppBuildReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.app.contracts.validate.report.schema.json" => {
+            Some(through::<types::AppContractsValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.app.pack.report.schema.json" => {
+            Some(through::<types::AppPackReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.app.profile.validate.report.schema.json" => {
+            Some(through::<types::AppProfileValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.app.regress.from_incident.report.schema.json" => {
+            Some(through::<types::AppRegressFromIncidentReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.app.serve.report.schema.json" => {
+            Some(through::<types::AppServeReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.app.test.report.schema.json" => {
+            Some(through::<types::AppTestReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.app.verify.report.schema.json" => {
+            Some(through::<types::AppVerifyReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.artifact.schema.json" => {
+            Some(through::<types::WasmArtifact>(document))
+        }
+        "https://x07.io/spec/x07-wasm.build.report.schema.json" => {
+            Some(through::<types::BuildReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.caps.evidence.schema.json" => {
+            Some(through::<types::WasmCapsEvidence>(document))
+        }
+        "https://x07.io/spec/x07-wasm.caps.validate.report.schema.json" => {
+            Some(through::<types::CapsValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.cli.parse.report.schema.json" => {
+            Some(through::<types::CliParseReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.cli.specrows.check.report.schema.json" => {
+            Some(through::<types::CliSpecrowsCheckReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.commands.schema.json" => {
+            Some(through::<types::Commands>(document))
+        }
+        "https://x07.io/spec/x07-wasm.completions.report.schema.json" => {
+            Some(through::<types::CompletionsReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.component.artifact.schema.json" => {
+            Some(through::<types::WasmComponentArtifact>(document))
+        }
+        "https://x07.io/spec/x07-wasm.component.build.report.schema.json" => {
+            Some(through::<types::ComponentBuildReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.component.compose.report.schema.json" => {
+            Some(through::<types::ComponentComposeReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.component.profile.schema.json" => {
+            Some(through::<types::WasmComponentProfile>(document))
+        }
+        "https://x07.io/spec/x07-wasm.component.profile.validate.report.schema.json" => {
+            Some(through::<types::ComponentProfileValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.component.run.report.schema.json" => {
+            Some(through::<types::ComponentRunReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.component.targets.report.schema.json" => {
+            Some(through::<types::ComponentTargetsReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.deploy.plan.report.schema.json" => {
+            Some(through::<types::DeployPlanReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.device.build.report.schema.json" => {
+            Some(through::<types::DeviceBuildReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.device.index.validate.report.schema.json" => {
+            Some(through::<types::DeviceIndexValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.device.package.report.schema.json" => {
+            Some(through::<types::DevicePackageReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.device.profile.validate.report.schema.json" => {
+            Some(through::<types::DeviceProfileValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.device.provenance.attest.report.schema.json" => {
+            Some(through::<types::DeviceProvenanceAttestReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.device.provenance.verify.report.schema.json" => {
+            Some(through::<types::DeviceProvenanceVerifyReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.device.regress.from_incident.report.schema.json" => {
+            Some(through::<types::DeviceRegressFromIncidentReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.device.run.report.schema.json" => {
+            Some(through::<types::DeviceRunReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.device.verify.report.schema.json" => {
+            Some(through::<types::DeviceVerifyReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.diagnostics.schema.json" => {
+            Some(through::<types::Diagnostics>(document))
+        }
+        "https://x07.io/spec/x07-wasm.doctor.report.schema.json" => {
+            Some(through::<types::DoctorReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.explain.report.schema.json" => {
+            Some(through::<types::ExplainReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.http.contracts.validate.report.schema.json" => {
+            Some(through::<types::HttpContractsValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.http.regress.from.incident.report.schema.json" => {
+            Some(through::<types::HttpRegressFromIncidentReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.http.serve.report.schema.json" => {
+            Some(through::<types::HttpServeReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.http.test.report.schema.json" => {
+            Some(through::<types::HttpTestReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.incident.manifest.schema.json" => {
+            Some(through::<types::WasmIncidentManifest>(document))
+        }
+        "https://x07.io/spec/x07-wasm.ops.validate.report.schema.json" => {
+            Some(through::<types::OpsValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.policy.validate.report.schema.json" => {
+            Some(through::<types::PolicyValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.profile.schema.json" => {
+            Some(through::<types::WasmProfile>(document))
+        }
+        "https://x07.io/spec/x07-wasm.profile.validate.report.schema.json" => {
+            Some(through::<types::ProfileValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.provenance.attest.report.schema.json" => {
+            Some(through::<types::ProvenanceAttestReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.provenance.verify.report.schema.json" => {
+            Some(through::<types::ProvenanceVerifyReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.run.report.schema.json" => {
+            Some(through::<types::RunReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.runtime.limits.schema.json" => {
+            Some(through::<types::WasmRuntimeLimits>(document))
+        }
+        "https://x07.io/spec/x07-wasm.scaffold.report.schema.json" => {
+            Some(through::<types::ScaffoldReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.schema.list.report.schema.json" => {
+            Some(through::<types::SchemaListReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.schema.show.report.schema.json" => {
+            Some(through::<types::SchemaShowReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.serve.report.schema.json" => {
+            Some(through::<types::ServeReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.slo.eval.report.schema.json" => {
+            Some(through::<types::SloEvalReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.slo.validate.report.schema.json" => {
+            Some(through::<types::SloValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.toolchain.profile.schema.json" => {
+            Some(through::<types::WasmToolchainProfile>(document))
+        }
+        "https://x07.io/spec/x07-wasm.toolchain.validate.report.schema.json" => {
+            Some(through::<types::ToolchainValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.web_ui.build.report.schema.json" => {
+            Some(through::<types::WebUiBuildReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.web_ui.contracts.validate.report.schema.json" => {
+            Some(through::<types::WebUiContractsValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.web_ui.profile.validate.report.schema.json" => {
+            Some(through::<types::WebUiProfileValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.web_ui.regress.from.incident.report.schema.json" => {
+            Some(through::<types::WebUiRegressFromIncidentReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.web_ui.serve.report.schema.json" => {
+            Some(through::<types::WebUiServeReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.web_ui.test.report.schema.json" => {
+            Some(through::<types::WebUiTestReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.wit.validate.report.schema.json" => {
+            Some(through::<types::WitValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.workload.surface.report.schema.json" => {
+            Some(through::<types::WorkloadSurfaceReport>(document))
+        }
+        "https://x07.io/spec/x07-web_ui.dispatch.schema.json" => {
+            Some(through::<types::WebUiDispatch>(document))
+        }
+        "https://x07.io/spec/x07-web_ui.effect.schema.json" => {
+            Some(through::<types::WebUiEffect>(document))
+        }
+        "https://x07.io/spec/x07-web_ui.frame.schema.json" => {
+            Some(through::<types::WebUiFrame>(document))
+        }
+        "https://x07.io/spec/x07-web_ui.patchset.schema.json" => {
+            Some(through::<types::WebUiPatchset>(document))
+        }
+        "https://x07.io/spec/x07-web_ui.profile.schema.json" => {
+            Some(through::<types::WebUiProfile>(document))
+        }
+        "https://x07.io/spec/x07-web_ui.trace.schema.json" => {
+            Some(through::<types::WebUiTrace>(document))
+        }
+        "https://x07.io/spec/x07-web_ui.tree.schema.json" => {
+            Some(through::<types::WebUiTree>(document))
+        }
+        "https://x07.io/spec/x07-workload.pack.schema.json" => {
+            Some(through::<types::WorkloadPack>(document))
+        }
+        "https://x07.io/spec/x07diag.schema.json" => {
+            Some(through::<types::X07diag>(document))
+        }
+        "https://x07.org/spec/x07cli.specrows.schema.json" => {
+            Some(through::<types::X07cliSpecrows>(document))
+        }
+        _ => None,
+    }
+}
+fn through<T: Contract>(
+    document: ::serde_json::Value,
+) -> ::serde_json::Result<::serde_json::Value> {
+    ::serde_json::to_value(::serde_json::from_value::<T>(document)?)
 }

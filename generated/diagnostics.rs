@@ -5,127 +5,127 @@ pub use crate::types::{Severity, Stage};
 /// Every diagnostic code, in the order of the catalogue (sorted by code).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Code {
-    /// `E_BRAND_BAD_TY`: t
+    /// `E_BRAND_BAD_TY`: A brand stands on a type that carries none.
     EBrandBadTy,
-    /// `E_BRAND_MISMATCH`: t
+    /// `E_BRAND_MISMATCH`: A value lacks the brand that is wanted.
     EBrandMismatch,
-    /// `X07-ARITY-0000`: t
+    /// `X07-ARITY-0000`: A form has a wrong number of arguments.
     X07Arity0000,
-    /// `X07-ARITY-BEGIN-0001`: t
+    /// `X07-ARITY-BEGIN-0001`: `begin` has a wrong number of arguments.
     X07ArityBegin0001,
-    /// `X07-ARITY-BINOP-0001`: t
+    /// `X07-ARITY-BINOP-0001`: An operator has a wrong number of arguments.
     X07ArityBinop0001,
-    /// `X07-ARITY-FOR-0001`: t
+    /// `X07-ARITY-FOR-0001`: `for` has a wrong number of arguments.
     X07ArityFor0001,
-    /// `X07-ARITY-IF-0001`: t
+    /// `X07-ARITY-IF-0001`: `if` has a wrong number of arguments.
     X07ArityIf0001,
-    /// `X07-ARITY-LET-0001`: t
+    /// `X07-ARITY-LET-0001`: `let` has a wrong number of arguments.
     X07ArityLet0001,
-    /// `X07-ARITY-RETURN-0001`: t
+    /// `X07-ARITY-RETURN-0001`: `return` has a wrong number of arguments.
     X07ArityReturn0001,
-    /// `X07-ARITY-WHILE-0001`: t
+    /// `X07-ARITY-WHILE-0001`: `while` has a wrong number of arguments.
     X07ArityWhile0001,
-    /// `X07-AST-0001`: t
+    /// `X07-AST-0001`: The variable of a form is not a name.
     X07Ast0001,
-    /// `X07-BORROW-0001`: t
+    /// `X07-BORROW-0001`: A view of a value without a name.
     X07Borrow0001,
-    /// `X07-BORROW-0002`: t
+    /// `X07-BORROW-0002`: A returned view points into a local value.
     X07Borrow0002,
-    /// `X07-FOR-0001`: t
+    /// `X07-FOR-0001`: The variable of a `for` is not a name.
     X07For0001,
-    /// `X07-IMPORT-0002`: t
+    /// `X07-IMPORT-0002`: A namespace of the language is imported as a module.
     X07Import0002,
-    /// `X07-JSON-PARSE-0001`: t
+    /// `X07-JSON-PARSE-0001`: A source file is not JSON.
     X07JsonParse0001,
-    /// `X07-MOVE-0001`: t
+    /// `X07-MOVE-0001`: A concatenation consumes one variable twice.
     X07Move0001,
-    /// `X07-MOVE-0901`: t
+    /// `X07-MOVE-0901`: A variable is used after its value was moved.
     X07Move0901,
-    /// `X07-MOVE-0902`: t
+    /// `X07-MOVE-0902`: A value is moved or changed while a view points into it.
     X07Move0902,
-    /// `X07-TY-0108`: t
+    /// `X07-TY-0108`: A generic function is called without type arguments.
     X07Ty0108,
-    /// `X07-TYPE-0001`: t
+    /// `X07-TYPE-0001`: There is no variable of this name.
     X07Type0001,
-    /// `X07-TYPE-CALL-0001`: t
+    /// `X07-TYPE-CALL-0001`: Unknown function or operation.
     X07TypeCall0001,
-    /// `X07-TYPE-CALL-0002`: t
+    /// `X07-TYPE-CALL-0002`: An argument has the wrong type.
     X07TypeCall0002,
-    /// `X07-TYPE-CALL-0003`: t
+    /// `X07-TYPE-CALL-0003`: A call has a wrong number of arguments.
     X07TypeCall0003,
-    /// `X07-TYPE-RET-0001`: t
+    /// `X07-TYPE-RET-0001`: A function yields another type than it declares.
     X07TypeRet0001,
-    /// `X07-TYPE-SET-0001`: t
+    /// `X07-TYPE-SET-0001`: An unknown variable is assigned.
     X07TypeSet0001,
-    /// `X07-TYPE-TRYDOC-0001`: t
+    /// `X07-TYPE-TRYDOC-0001`: `try_doc` does not fit here.
     X07TypeTrydoc0001,
-    /// `X07-TYPE-UNIFY-0001`: t
+    /// `X07-TYPE-UNIFY-0001`: Two types that must agree do not.
     X07TypeUnify0001,
-    /// `X07-WORLD-FFI-0001`: t
+    /// `X07-WORLD-FFI-0001`: A foreign function in the pure world.
     X07WorldFfi0001,
-    /// `X07-WORLD-FS-0001`: t
+    /// `X07-WORLD-FS-0001`: A file operation in the pure world.
     X07WorldFs0001,
-    /// `X07-WORLD-KV-0001`: t
+    /// `X07-WORLD-KV-0001`: A key-value operation in the pure world.
     X07WorldKv0001,
-    /// `X07-WORLD-OS-0002`: t
+    /// `X07-WORLD-OS-0002`: An operating system operation in the pure world.
     X07WorldOs0002,
-    /// `X07-WORLD-RR-0001`: t
+    /// `X07-WORLD-RR-0001`: A request-response operation in the pure world.
     X07WorldRr0001,
-    /// `X07-WORLD-UNSAFE-0001`: t
+    /// `X07-WORLD-UNSAFE-0001`: An unsafe block in the pure world.
     X07WorldUnsafe0001,
-    /// `X07-WORLD-UNSAFE-0002`: t
+    /// `X07-WORLD-UNSAFE-0002`: A raw pointer in the pure world.
     X07WorldUnsafe0002,
-    /// `X07-X07AST-PARSE-0001`: t
+    /// `X07-X07AST-PARSE-0001`: A source file is not well-formed x07AST.
     X07X07astParse0001,
-    /// `X07C_BORROW_SOURCE_CONFLICT`: t
+    /// `X07C_BORROW_SOURCE_CONFLICT`: A view points into different owners in the two branches.
     X07cBorrowSourceConflict,
-    /// `X07C_CONSTANT_COMPARISON`: t
+    /// `X07C_CONSTANT_COMPARISON`: An unsigned comparison with 0 that is always true or always false.
     X07cConstantComparison,
-    /// `X07C_DROP_WHILE_BORROWED`: t
+    /// `X07C_DROP_WHILE_BORROWED`: A view outlives the value it points into.
     X07cDropWhileBorrowed,
-    /// `X07C_DUPLICATE_BINDING`: t
+    /// `X07C_DUPLICATE_BINDING`: A name is bound twice in one scope.
     X07cDuplicateBinding,
-    /// `X07C_DUPLICATE_SYMBOL`: t
+    /// `X07C_DUPLICATE_SYMBOL`: A function or type is defined twice.
     X07cDuplicateSymbol,
-    /// `X07C_IMPORT_CYCLE`: t
+    /// `X07C_IMPORT_CYCLE`: Modules import each other in a circle.
     X07cImportCycle,
-    /// `X07C_INTERNAL_HEAD`: t
+    /// `X07C_INTERNAL_HEAD`: An operation that only standard modules may use.
     X07cInternalHead,
-    /// `X07C_LET_OWNED_VALUE`: t
+    /// `X07C_LET_OWNED_VALUE`: A `let` of an owned value is used as a value.
     X07cLetOwnedValue,
-    /// `X07C_LIMIT_EXCEEDED`: t
+    /// `X07C_LIMIT_EXCEEDED`: A limit of the compiler is exceeded.
     X07cLimitExceeded,
-    /// `X07C_MODULE_AMBIGUOUS`: t
+    /// `X07C_MODULE_AMBIGUOUS`: A module is found in several roots.
     X07cModuleAmbiguous,
-    /// `X07C_MODULE_DIGEST_MISMATCH`: t
+    /// `X07C_MODULE_DIGEST_MISMATCH`: A module is not the one that was locked.
     X07cModuleDigestMismatch,
-    /// `X07C_MODULE_NOT_FOUND`: t
+    /// `X07C_MODULE_NOT_FOUND`: A module is not found.
     X07cModuleNotFound,
-    /// `X07C_MODULE_UNREADABLE`: t
+    /// `X07C_MODULE_UNREADABLE`: A source file cannot be read.
     X07cModuleUnreadable,
-    /// `X07C_MOVE_IN_LOOP`: t
+    /// `X07C_MOVE_IN_LOOP`: A loop moves a variable that it does not assign again.
     X07cMoveInLoop,
-    /// `X07C_NOT_EXPORTED`: t
+    /// `X07C_NOT_EXPORTED`: A function of another module is not exported.
     X07cNotExported,
-    /// `X07C_NOT_IMPORTED`: t
+    /// `X07C_NOT_IMPORTED`: A function's module is not imported by this file.
     X07cNotImported,
-    /// `X07C_NOT_UTF_8`: t
+    /// `X07C_NOT_UTF8`: A source file is not UTF-8.
     X07cNotUtf8,
-    /// `X07C_NO_VALUE`: t
+    /// `X07C_NO_VALUE`: A variable would get no value.
     X07cNoValue,
-    /// `X07C_SET_OWNED_VALUE`: t
+    /// `X07C_SET_OWNED_VALUE`: A `set` of an owned value is used as a value.
     X07cSetOwnedValue,
-    /// `X07C_STD_MODULE_UNAVAILABLE`: t
+    /// `X07C_STD_MODULE_UNAVAILABLE`: A standard module is not available.
     X07cStdModuleUnavailable,
-    /// `X07C_TEXT_SOURCE_UNSUPPORTED`: t
+    /// `X07C_TEXT_SOURCE_UNSUPPORTED`: A module exists only in the text form.
     X07cTextSourceUnsupported,
-    /// `X07C_VIEW_SOURCE_UNKNOWN`: t
+    /// `X07C_VIEW_SOURCE_UNKNOWN`: It cannot be told what a returned view borrows from.
     X07cViewSourceUnknown,
-    /// `X07C_WASM_BACKEND_UNSUPPORTED_BUILTIN`: t
+    /// `X07C_WASM_BACKEND_UNSUPPORTED_BUILTIN`: A built-in operation is not supported.
     X07cWasmBackendUnsupportedBuiltin,
-    /// `X07C_WASM_BACKEND_UNSUPPORTED_FORM`: t
+    /// `X07C_WASM_BACKEND_UNSUPPORTED_FORM`: A form is not supported.
     X07cWasmBackendUnsupportedForm,
-    /// `X07C_WASM_BACKEND_UNSUPPORTED_TYPE`: t
+    /// `X07C_WASM_BACKEND_UNSUPPORTED_TYPE`: A type is not supported.
     X07cWasmBackendUnsupportedType,
     /// `X07WASM_ARENA_CAP_TOO_LARGE`: The arena is larger than the program can address.
     ArenaCapTooLarge,
@@ -343,12 +343,12 @@ pub static CODES: [CodeInfo; 166usize] = [
     CodeInfo {
         code: "E_BRAND_BAD_TY",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A brand stands on a type that carries none.",
+        cause: "Only bytes, bytes_view and the options and results of them have brands.",
+        cure: "Remove the brand, or change the type.",
     },
     CodeInfo {
         code: "E_BRAND_MISMATCH",
@@ -356,159 +356,159 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A value lacks the brand that is wanted.",
+        cause: "A branded parameter, result or variable got bytes without that brand.",
+        cure: "Validate the bytes with a brand cast first, or drop the brand from the signature.",
     },
     CodeInfo {
         code: "X07-ARITY-0000",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A form has a wrong number of arguments.",
+        cause: "set, set0, try or try_doc was written with too few or too many arguments.",
+        cure: "Write the form as the message shows.",
     },
     CodeInfo {
         code: "X07-ARITY-BEGIN-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "`begin` has a wrong number of arguments.",
+        cause: "The list that starts with `begin` has too few or too many elements.",
+        cure: "Write the form as the message shows.",
     },
     CodeInfo {
         code: "X07-ARITY-BINOP-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "An operator has a wrong number of arguments.",
+        cause: "Every operator takes exactly two operands.",
+        cure: "Nest the operator for more operands; write [\"-\", 0, X] for a negation.",
     },
     CodeInfo {
         code: "X07-ARITY-FOR-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "`for` has a wrong number of arguments.",
+        cause: "The list that starts with `for` has too few or too many elements.",
+        cure: "Write the form as the message shows.",
     },
     CodeInfo {
         code: "X07-ARITY-IF-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "`if` has a wrong number of arguments.",
+        cause: "The list that starts with `if` has too few or too many elements.",
+        cure: "Write the form as the message shows. An `if` always has an else branch; write 0 when there is nothing to do.",
     },
     CodeInfo {
         code: "X07-ARITY-LET-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "`let` has a wrong number of arguments.",
+        cause: "The list that starts with `let` has too few or too many elements.",
+        cure: "Write the form as the message shows.",
     },
     CodeInfo {
         code: "X07-ARITY-RETURN-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "`return` has a wrong number of arguments.",
+        cause: "The list that starts with `return` has too few or too many elements.",
+        cure: "Write the form as the message shows.",
     },
     CodeInfo {
         code: "X07-ARITY-WHILE-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "`while` has a wrong number of arguments.",
+        cause: "The list that starts with `while` has too few or too many elements.",
+        cure: "Write the form as the message shows.",
     },
     CodeInfo {
         code: "X07-AST-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "The variable of a form is not a name.",
+        cause: "The first argument of let, set and set0 must be a plain name.",
+        cure: "Write the variable's name as a string.",
     },
     CodeInfo {
         code: "X07-BORROW-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A view of a value without a name.",
+        cause: "bytes.view, bytes.subview and vec_u8.as_view borrow from a variable, and got an expression.",
+        cure: "Bind the value with `let`, then take the view of the variable.",
     },
     CodeInfo {
         code: "X07-BORROW-0002",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A returned view points into a local value.",
+        cause: "The function frees its local values when it ends, so the view would dangle.",
+        cure: "Return bytes, or a part of a view parameter.",
     },
     CodeInfo {
         code: "X07-FOR-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "The variable of a `for` is not a name.",
+        cause: "The first argument of `for` must be a plain name.",
+        cure: "Write the loop variable's name as a string.",
     },
     CodeInfo {
         code: "X07-IMPORT-0002",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A namespace of the language is imported as a module.",
+        cause: "The operations of std.brand are part of the language and belong to no module.",
+        cure: "Remove the import.",
     },
     CodeInfo {
         code: "X07-JSON-PARSE-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A source file is not JSON.",
+        cause: "The text breaks the JSON grammar, repeats a member name in one object, or nests too deeply. Line and column show where.",
+        cure: "Correct the text at that place.",
     },
     CodeInfo {
         code: "X07-MOVE-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A concatenation consumes one variable twice.",
+        cause: "bytes.concat takes both operands by value, so the second use finds nothing.",
+        cure: "Copy the bytes for one of the two operands: [\"view.to_bytes\", [\"bytes.view\", NAME]], bound before.",
     },
     CodeInfo {
         code: "X07-MOVE-0901",
@@ -516,9 +516,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A variable is used after its value was moved.",
+        cause: "Reading an owned variable hands its value on. The message says where that happened; a move in one branch counts for both.",
+        cure: "Copy the bytes before the move, borrow instead of moving, or assign the variable again.",
     },
     CodeInfo {
         code: "X07-MOVE-0902",
@@ -526,9 +526,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A value is moved or changed while a view points into it.",
+        cause: "A view keeps its owner in place until the view's scope ends or the view is assigned again.",
+        cure: "Put the view and its uses into an inner `begin`, or copy what it shows.",
     },
     CodeInfo {
         code: "X07-TY-0108",
@@ -536,9 +536,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A generic function is called without type arguments.",
+        cause: "Generic functions are called through `tapp`, which names the types.",
+        cure: "Write [\"tapp\", FUNCTION, [\"tys\", TYPE], ARGUMENT].",
     },
     CodeInfo {
         code: "X07-TYPE-0001",
@@ -546,9 +546,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "There is no variable of this name.",
+        cause: "The name is not a parameter, not `input`, and no `let` or `for` of this or an enclosing `begin` binds it before.",
+        cure: "Correct the name, or bind it in a scope that encloses the use.",
     },
     CodeInfo {
         code: "X07-TYPE-CALL-0001",
@@ -556,9 +556,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "Unknown function or operation.",
+        cause: "The head of the list is no form, no built-in operation and no function of a loaded module.",
+        cure: "Correct the name, or import the module that exports it.",
     },
     CodeInfo {
         code: "X07-TYPE-CALL-0002",
@@ -566,9 +566,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "An argument has the wrong type.",
+        cause: "The operation or function wants another type than the expression yields.",
+        cure: "Convert the argument; the notes name the conversion where there is one.",
     },
     CodeInfo {
         code: "X07-TYPE-CALL-0003",
@@ -576,9 +576,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A call has a wrong number of arguments.",
+        cause: "The operation or function takes another number of arguments.",
+        cure: "Write as many arguments as the message says.",
     },
     CodeInfo {
         code: "X07-TYPE-RET-0001",
@@ -586,9 +586,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A function yields another type than it declares.",
+        cause: "The body, or the operand of a `return`, does not have the declared result type.",
+        cure: "Correct the expression or the declared result.",
     },
     CodeInfo {
         code: "X07-TYPE-SET-0001",
@@ -596,9 +596,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "An unknown variable is assigned.",
+        cause: "set and set0 change a variable that exists; no `let` binds this name here.",
+        cure: "Bind the variable with `let` first.",
     },
     CodeInfo {
         code: "X07-TYPE-TRYDOC-0001",
@@ -606,9 +606,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "`try_doc` does not fit here.",
+        cause: "Its operand must be bytes or bytes_view, and the function must yield bytes.",
+        cure: "Correct the operand, or the function's result.",
     },
     CodeInfo {
         code: "X07-TYPE-UNIFY-0001",
@@ -616,89 +616,89 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "Two types that must agree do not.",
+        cause: "The branches of an `if`, a condition, a loop bound, an assignment, or the program's result have types that do not fit together.",
+        cure: "Make them agree; end a branch whose value is not wanted with 0.",
     },
     CodeInfo {
         code: "X07-WORLD-FFI-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A foreign function in the pure world.",
+        cause: "The program reaches an extern declaration; solve-pure programs call no foreign code.",
+        cure: "Write the function in X07.",
     },
     CodeInfo {
         code: "X07-WORLD-FS-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A file operation in the pure world.",
+        cause: "A solve-pure program has no access to the outside.",
+        cure: "Pass what the program needs as its input.",
     },
     CodeInfo {
         code: "X07-WORLD-KV-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A key-value operation in the pure world.",
+        cause: "A solve-pure program has no access to the outside.",
+        cure: "Pass what the program needs as its input.",
     },
     CodeInfo {
         code: "X07-WORLD-OS-0002",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "An operating system operation in the pure world.",
+        cause: "The os operations exist only for stand-alone executables.",
+        cure: "Pass what the program needs as its input.",
     },
     CodeInfo {
         code: "X07-WORLD-RR-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A request-response operation in the pure world.",
+        cause: "A solve-pure program has no access to the outside.",
+        cure: "Pass what the program needs as its input.",
     },
     CodeInfo {
         code: "X07-WORLD-UNSAFE-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "An unsafe block in the pure world.",
+        cause: "solve-pure programs may not leave the checked language.",
+        cure: "Use the safe operations on bytes, views and vectors.",
     },
     CodeInfo {
         code: "X07-WORLD-UNSAFE-0002",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lint],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A raw pointer in the pure world.",
+        cause: "Raw pointer types and operations need the unsafe capability.",
+        cure: "Use bytes, bytes_view and vec_u8.",
     },
     CodeInfo {
         code: "X07-X07AST-PARSE-0001",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A source file is not well-formed x07AST.",
+        cause: "A member is missing or has the wrong form, a name breaks the naming rules, a feature is newer than the file's schema version, or a number is no 32-bit integer.",
+        cure: "Correct the node that the pointer names; the message says what it must be.",
     },
     CodeInfo {
         code: "X07C_BORROW_SOURCE_CONFLICT",
@@ -706,9 +706,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A view points into different owners in the two branches.",
+        cause: "After an `if`, a view must borrow from one known variable.",
+        cure: "Copy the bytes in both branches, or take the view after the `if`.",
     },
     CodeInfo {
         code: "X07C_CONSTANT_COMPARISON",
@@ -716,9 +716,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "An unsigned comparison with 0 that is always true or always false.",
+        cause: "An unsigned number is never below 0.",
+        cure: "Use the signed comparison, or compare with another number.",
     },
     CodeInfo {
         code: "X07C_DROP_WHILE_BORROWED",
@@ -726,9 +726,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A view outlives the value it points into.",
+        cause: "The owner's scope ends, and a view of an outer scope or the value of the scope still points into it.",
+        cure: "Bind the owner in the outer scope, or copy the bytes.",
     },
     CodeInfo {
         code: "X07C_DUPLICATE_BINDING",
@@ -736,29 +736,29 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A name is bound twice in one scope.",
+        cause: "`let` and `for` bind a name once in each `begin`.",
+        cure: "Use `set` to assign, another name, or an inner `begin`.",
     },
     CodeInfo {
         code: "X07C_DUPLICATE_SYMBOL",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A function or type is defined twice.",
+        cause: "Symbols are unique over all files of a program.",
+        cure: "Rename one of the two.",
     },
     CodeInfo {
         code: "X07C_IMPORT_CYCLE",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "Modules import each other in a circle.",
+        cause: "The message shows the chain of imports.",
+        cure: "Move what both sides need into a third module.",
     },
     CodeInfo {
         code: "X07C_INTERNAL_HEAD",
@@ -766,9 +766,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "An operation that only standard modules may use.",
+        cause: "The head is an implementation detail of the standard library.",
+        cure: "Call the function of the standard module instead.",
     },
     CodeInfo {
         code: "X07C_LET_OWNED_VALUE",
@@ -776,69 +776,69 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A `let` of an owned value is used as a value.",
+        cause: "The value would have two owners.",
+        cure: "Write the `let` as a statement and use the name after it.",
     },
     CodeInfo {
         code: "X07C_LIMIT_EXCEEDED",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lower, Stage::Parse, Stage::Codegen],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A limit of the compiler is exceeded.",
+        cause: "The entry file, the program, a function or its data is larger than the compiler accepts; the message gives the number and the limit.",
+        cure: "Split the program or raise the limit where it can be configured.",
     },
     CodeInfo {
         code: "X07C_MODULE_AMBIGUOUS",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A module is found in several roots.",
+        cause: "Two module roots hold a file for the same module id.",
+        cure: "Keep one of the files, or remove a root.",
     },
     CodeInfo {
         code: "X07C_MODULE_DIGEST_MISMATCH",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A module is not the one that was locked.",
+        cause: "The file's digest differs from the one in the lockfile.",
+        cure: "Restore the file, or lock the dependency again.",
     },
     CodeInfo {
         code: "X07C_MODULE_NOT_FOUND",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A module is not found.",
+        cause: "No module root holds a file for the module id; the notes list the paths.",
+        cure: "Correct the id, add the root or the package, or write the module.",
     },
     CodeInfo {
         code: "X07C_MODULE_UNREADABLE",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A source file cannot be read.",
+        cause: "The system refused to read it; the message says why.",
+        cure: "Correct the file's permissions or kind.",
     },
     CodeInfo {
         code: "X07C_MOVE_IN_LOOP",
-        severity: Severity::Error,
+        severity: Severity::Warning,
         stages: &[Stage::Type],
-        exit: 1u8,
+        exit: 0u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A loop moves a variable that it does not assign again.",
+        cause: "From the second round on the variable is empty.",
+        cure: "Copy what the body needs, or assign the variable in the body.",
     },
     CodeInfo {
         code: "X07C_NOT_EXPORTED",
@@ -846,9 +846,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A function of another module is not exported.",
+        cause: "A module's functions are private unless its export declaration names them.",
+        cure: "Export the function, or call one that is exported.",
     },
     CodeInfo {
         code: "X07C_NOT_IMPORTED",
@@ -856,19 +856,19 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A function's module is not imported by this file.",
+        cause: "The module is part of the program, but each file imports what it calls.",
+        cure: "Add the module to the file's `imports`.",
     },
     CodeInfo {
-        code: "X07C_NOT_UTF_8",
+        code: "X07C_NOT_UTF8",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A source file is not UTF-8.",
+        cause: "The message gives the offset of the first wrong byte.",
+        cure: "Save the file as UTF-8.",
     },
     CodeInfo {
         code: "X07C_NO_VALUE",
@@ -876,9 +876,9 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A variable would get no value.",
+        cause: "The expression of the `let` always leaves the function.",
+        cure: "Remove the `let`, or give it a value.",
     },
     CodeInfo {
         code: "X07C_SET_OWNED_VALUE",
@@ -886,29 +886,29 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A `set` of an owned value is used as a value.",
+        cause: "The value would have two owners.",
+        cure: "Write [\"begin\", [\"set\", NAME, VALUE], NAME], or put the `set` where no value is wanted.",
     },
     CodeInfo {
         code: "X07C_STD_MODULE_UNAVAILABLE",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Lower],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A standard module is not available.",
+        cause: "The module belongs to the language, but this compiler does not carry its source.",
+        cure: "Use the built-in operations, or copy what you need into a module of your own.",
     },
     CodeInfo {
         code: "X07C_TEXT_SOURCE_UNSUPPORTED",
         severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
+        stages: &[Stage::Parse],
+        exit: 3u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A module exists only in the text form.",
+        cause: "This compiler reads the JSON form of x07AST.",
+        cure: "Convert the file to JSON.",
     },
     CodeInfo {
         code: "X07C_VIEW_SOURCE_UNKNOWN",
@@ -916,39 +916,39 @@ pub static CODES: [CodeInfo; 166usize] = [
         stages: &[Stage::Type],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "It cannot be told what a returned view borrows from.",
+        cause: "The function returns parts of several parameters, or calls itself to get the view.",
+        cure: "Return parts of one parameter, use a loop, or return bytes.",
     },
     CodeInfo {
         code: "X07C_WASM_BACKEND_UNSUPPORTED_BUILTIN",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Codegen],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A built-in operation is not supported.",
+        cause: "The language has the operation, this compiler does not. `data` names it and the feature.",
+        cure: "Write it with supported operations.",
     },
     CodeInfo {
         code: "X07C_WASM_BACKEND_UNSUPPORTED_FORM",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Codegen],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A form is not supported.",
+        cause: "The language has the form, this compiler does not. `data` names it and the feature.",
+        cure: "Write it with supported forms.",
     },
     CodeInfo {
         code: "X07C_WASM_BACKEND_UNSUPPORTED_TYPE",
         severity: Severity::Error,
-        stages: &[Stage::Type],
+        stages: &[Stage::Codegen],
         exit: 1u8,
         raised_by: &["build", "run"],
-        summary: "t",
-        cause: "t",
-        cure: "t",
+        summary: "A type is not supported.",
+        cause: "The language has the type, this compiler does not. `data` names it and the feature.",
+        cure: "Use a supported type.",
     },
     CodeInfo {
         code: "X07WASM_ARENA_CAP_TOO_LARGE",

@@ -12,9 +12,9 @@
 //! | commands | `commands` | arguments → domain calls → result |
 //! | cli | [`cli`] | the command line and the process's streams |
 
+pub mod build;
 pub mod cli;
 mod commands;
-pub mod build;
 pub mod compiler;
 pub mod contract;
 pub mod engine;

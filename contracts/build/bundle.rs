@@ -10,10 +10,45 @@ use std::path::{Path, PathBuf};
 const SHARED: [&str; 2] = ["common.schema.json", "x07diag.schema.json"];
 
 const KEYWORDS: [&str; 39] = [
-    "$schema", "$id", "$ref", "$defs", "$comment", "title", "description", "examples", "default", "deprecated", "type", "const", "enum",
-    "minLength", "maxLength", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "items",
-    "prefixItems", "minItems", "maxItems", "uniqueItems", "properties", "required", "additionalProperties", "propertyNames",
-    "minProperties", "maxProperties", "oneOf", "anyOf", "allOf", "if", "then", "else",
+    "$schema",
+    "$id",
+    "$ref",
+    "$defs",
+    "$comment",
+    "title",
+    "description",
+    "examples",
+    "default",
+    "deprecated",
+    "type",
+    "const",
+    "enum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "format",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "items",
+    "prefixItems",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "properties",
+    "required",
+    "additionalProperties",
+    "propertyNames",
+    "minProperties",
+    "maxProperties",
+    "oneOf",
+    "anyOf",
+    "allOf",
+    "if",
+    "then",
+    "else",
 ];
 
 /// One schema file.
@@ -47,7 +82,12 @@ impl Bundle {
         for (i, entry) in index["schemas"].as_array().into_iter().flatten().enumerate() {
             let at = format!("/schemas/{i}");
             let (Some(id), Some(path)) = (entry["id"].as_str(), entry["path"].as_str()) else {
-                mistakes.0.push(Mistake::new("index.json", at, "an entry without `id` or `path`", "give both as strings"));
+                mistakes.0.push(Mistake::new(
+                    "index.json",
+                    at,
+                    "an entry without `id` or `path`",
+                    "give both as strings",
+                ));
                 continue;
             };
             listed.push(path.to_owned());
@@ -59,21 +99,42 @@ impl Bundle {
                 }
             };
             if value["$id"].as_str() != Some(id) {
-                mistakes.0.push(Mistake::new(path, "/$id", format!("is {} but the index says {id:?}", value["$id"]), "make both the same"));
+                mistakes.0.push(Mistake::new(
+                    path,
+                    "/$id",
+                    format!("is {} but the index says {id:?}", value["$id"]),
+                    "make both the same",
+                ));
             }
             bundle.docs.insert(id.to_owned(), Doc { id: id.to_owned(), file: path.to_owned(), value });
         }
-        let mut on_disk: Vec<String> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.file_name().to_string_lossy().into_owned()).filter(|n| n.ends_with(".schema.json")).collect();
+        let mut on_disk: Vec<String> = std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .filter(|n| n.ends_with(".schema.json"))
+            .collect();
         on_disk.sort();
         for file in on_disk {
             if !listed.contains(&file) {
-                mistakes.0.push(Mistake::new("index.json", "/schemas", format!("{file} is not listed"), "add its `id` and `path`"));
+                mistakes.0.push(Mistake::new(
+                    "index.json",
+                    "/schemas",
+                    format!("{file} is not listed"),
+                    "add its `id` and `path`",
+                ));
             }
         }
         let mut sorted = listed.clone();
         sorted.dedup();
         if sorted.len() != bundle.docs.len() && mistakes.0.is_empty() {
-            mistakes.0.push(Mistake::new("index.json", "/schemas", "an id or a file is listed twice", "keep one entry for each file"));
+            mistakes.0.push(Mistake::new(
+                "index.json",
+                "/schemas",
+                "an id or a file is listed twice",
+                "keep one entry for each file",
+            ));
         }
         mistakes.check()?;
         let mut mistakes = Mistakes::default();
@@ -86,8 +147,17 @@ impl Bundle {
 
     /// Reads one JSON file of the folder.
     pub fn json(&self, name: &str) -> Result<Value, Mistakes> {
-        let text = std::fs::read_to_string(self.folder.join(name)).map_err(|e| Mistakes::one(Mistake::new(name, "", format!("cannot be read: {e}"), "create it, or take it out of the index")))?;
-        serde_json::from_str(&text).map_err(|e| Mistakes::one(Mistake::new(name, "", format!("is not JSON: {e}"), "mend the syntax at that place")))
+        let text = std::fs::read_to_string(self.folder.join(name)).map_err(|e| {
+            Mistakes::one(Mistake::new(
+                name,
+                "",
+                format!("cannot be read: {e}"),
+                "create it, or take it out of the index",
+            ))
+        })?;
+        serde_json::from_str(&text).map_err(|e| {
+            Mistakes::one(Mistake::new(name, "", format!("is not JSON: {e}"), "mend the syntax at that place"))
+        })
     }
 
     /// Follows a reference that stands in `doc`.
@@ -105,28 +175,58 @@ impl Bundle {
     fn check(&self, doc: &Doc, schema: &Value, at: &str, place: Place, mistakes: &mut Mistakes) {
         let Some(object) = schema.as_object() else {
             if !schema.is_boolean() {
-                mistakes.0.push(Mistake::new(&doc.file, at, "a schema must be an object or a boolean", "write `{}` for anything"));
+                mistakes.0.push(Mistake::new(
+                    &doc.file,
+                    at,
+                    "a schema must be an object or a boolean",
+                    "write `{}` for anything",
+                ));
             }
             return;
         };
         for key in object.keys() {
             if !KEYWORDS.contains(&key.as_str()) && key != "not" {
-                mistakes.0.push(Mistake::new(&doc.file, format!("{at}/{key}"), format!("the keyword `{key}` is not part of the dialect"), "see docs/contracts.md for the keywords that the contract compiler knows"));
+                mistakes.0.push(Mistake::new(
+                    &doc.file,
+                    format!("{at}/{key}"),
+                    format!("the keyword `{key}` is not part of the dialect"),
+                    "see docs/contracts.md for the keywords that the contract compiler knows",
+                ));
             }
         }
         if let Some(reference) = object.get("$ref") {
             let ok = reference.as_str().is_some_and(|r| self.target(doc, r).is_some());
             if !ok {
-                mistakes.0.push(Mistake::new(&doc.file, format!("{at}/$ref"), format!("{reference} leads nowhere"), "use `#/$defs/name`, or `<$id>#/$defs/name` with an id of the index"));
+                mistakes.0.push(Mistake::new(
+                    &doc.file,
+                    format!("{at}/$ref"),
+                    format!("{reference} leads nowhere"),
+                    "use `#/$defs/name`, or `<$id>#/$defs/name` with an id of the index",
+                ));
             }
         }
         if object.contains_key("properties") && object.get("type").is_some() && place == Place::Member {
-            mistakes.0.push(Mistake::new(&doc.file, at, "an object with members but without a name", "move it under `$defs` and refer to it"));
+            mistakes.0.push(Mistake::new(
+                &doc.file,
+                at,
+                "an object with members but without a name",
+                "move it under `$defs` and refer to it",
+            ));
         }
         let members = object.get("properties").and_then(Value::as_object);
-        for required in object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-            if place == Place::Named && members.is_some_and(|m| !m.contains_key(required)) && !object.contains_key("allOf") && object.get("type").is_some() {
-                mistakes.0.push(Mistake::new(&doc.file, format!("{at}/required"), format!("{required:?} is required but not among the properties"), "declare it under `properties`"));
+        for required in object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        {
+            if place == Place::Named
+                && members.is_some_and(|m| !m.contains_key(required))
+                && !object.contains_key("allOf")
+                && object.get("type").is_some()
+            {
+                mistakes.0.push(Mistake::new(
+                    &doc.file,
+                    format!("{at}/required"),
+                    format!("{required:?} is required but not among the properties"),
+                    "declare it under `properties`",
+                ));
             }
         }
         for key in ["properties", "$defs"] {
@@ -205,7 +305,10 @@ impl Doc {
     pub fn role(&self) -> Role {
         if self.file.ends_with(".report.schema.json") {
             Role::Report
-        } else if self.value.get("type").is_none() && self.value.get("oneOf").is_none() && self.value.get("$ref").is_none() {
+        } else if self.value.get("type").is_none()
+            && self.value.get("oneOf").is_none()
+            && self.value.get("$ref").is_none()
+        {
             Role::Definitions
         } else {
             Role::Document
@@ -215,6 +318,8 @@ impl Doc {
     /// The `schema_version` that documents of this contract carry, if exactly one.
     pub fn schema_version(&self) -> Option<&str> {
         let property = &self.value["properties"]["schema_version"];
-        property["const"].as_str().or_else(|| property["enum"].as_array().filter(|a| a.len() == 1).and_then(|a| a[0].as_str()))
+        property["const"]
+            .as_str()
+            .or_else(|| property["enum"].as_array().filter(|a| a.len() == 1).and_then(|a| a[0].as_str()))
     }
 }

@@ -22,12 +22,24 @@ pub fn generate(bundle: &Bundle, commands: &Value) -> Result<String, Mistakes> {
         let at = format!("/commands/{i}");
         let scope = command["scope"].as_str().unwrap_or_default();
         if scope.is_empty() || scopes.contains(&scope) {
-            mistakes.0.push(Mistake::new(FILE, format!("{at}/scope"), "is missing or used twice", "give each command a scope of its own"));
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/scope"),
+                "is missing or used twice",
+                "give each command a scope of its own",
+            ));
             continue;
         }
         scopes.push(scope);
-        let Some(report) = command["report"].as_str().and_then(|id| bundle.docs.get(id)).filter(|d| d.role() == Role::Report) else {
-            mistakes.0.push(Mistake::new(FILE, format!("{at}/report"), format!("{} is not the id of a report schema", command["report"]), "declare the report in schemas/ first, then name its `$id`"));
+        let Some(report) =
+            command["report"].as_str().and_then(|id| bundle.docs.get(id)).filter(|d| d.role() == Role::Report)
+        else {
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/report"),
+                format!("{} is not the id of a report schema", command["report"]),
+                "declare the report in schemas/ first, then name its `$id`",
+            ));
             continue;
         };
         check_command(command, &at, &mut mistakes);
@@ -36,7 +48,11 @@ pub fn generate(bundle: &Bundle, commands: &Value) -> Result<String, Mistakes> {
         let report_ty = format_ident!("{}", bundle.type_name(report, None));
         specs.push(spec(command, &report.id, report.schema_version().unwrap_or_default()));
         let (definition, extraction, enums) = arguments(command, scope);
-        let about = format!(" Arguments of `x07-wasm {}`: {}", words(&command["path"]).join(" "), command["about"].as_str().unwrap_or_default());
+        let about = format!(
+            " Arguments of `x07-wasm {}`: {}",
+            words(&command["path"]).join(" "),
+            command["about"].as_str().unwrap_or_default()
+        );
         structs.push(quote! {
             #(#enums)*
 
@@ -60,7 +76,8 @@ pub fn generate(bundle: &Bundle, commands: &Value) -> Result<String, Mistakes> {
     }
     mistakes.check()?;
     let about = commands["app"]["about"].as_str().unwrap_or_default();
-    let globals: Vec<TokenStream> = commands["globals"].as_array().into_iter().flatten().map(|g| option_spec(g)).collect();
+    let globals: Vec<TokenStream> =
+        commands["globals"].as_array().into_iter().flatten().map(|g| option_spec(g)).collect();
     let families: Vec<TokenStream> = commands["families"]
         .as_array()
         .into_iter()
@@ -116,22 +133,43 @@ fn words(value: &Value) -> Vec<&str> {
 
 fn check_command(command: &Value, at: &str, mistakes: &mut Mistakes) {
     if words(&command["path"]).is_empty() {
-        mistakes.0.push(Mistake::new(FILE, format!("{at}/path"), "is missing or empty", "write the words of the command"));
+        mistakes.0.push(Mistake::new(
+            FILE,
+            format!("{at}/path"),
+            "is missing or empty",
+            "write the words of the command",
+        ));
     }
-    let longs: Vec<&str> = command["options"].as_array().into_iter().flatten().filter_map(|o| o["long"].as_str()).collect();
+    let longs: Vec<&str> =
+        command["options"].as_array().into_iter().flatten().filter_map(|o| o["long"].as_str()).collect();
     for (i, option) in command["options"].as_array().into_iter().flatten().enumerate() {
         let at = format!("{at}/options/{i}");
         let long = option["long"].as_str().unwrap_or_default();
         if long.is_empty() || longs.iter().filter(|l| **l == long).count() > 1 {
-            mistakes.0.push(Mistake::new(FILE, format!("{at}/long"), "is missing or used twice", "give each option a name of its own"));
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/long"),
+                "is missing or used twice",
+                "give each option a name of its own",
+            ));
         }
         if option["help"].as_str().unwrap_or_default().is_empty() {
-            mistakes.0.push(Mistake::new(FILE, format!("{at}/help"), "is missing", "say what the option does and its default"));
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/help"),
+                "is missing",
+                "say what the option does and its default",
+            ));
         }
         match option["kind"].as_str() {
             Some("flag") => {}
             Some("opt") if value_kind(option).is_some() => {}
-            Some("opt") => mistakes.0.push(Mistake::new(FILE, format!("{at}/value"), format!("{} is unknown", option["value"]), "use STR, PATH, U32, U64, I32, BOOL, ENUM, BYTES or BYTES_HEX")),
+            Some("opt") => mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/value"),
+                format!("{} is unknown", option["value"]),
+                "use STR, PATH, U32, U64, I32, BOOL, ENUM, BYTES or BYTES_HEX",
+            )),
             _ => mistakes.0.push(Mistake::new(FILE, format!("{at}/kind"), "is unknown", "use flag or opt")),
         }
         if option["value"] == "ENUM" && words(&option["enum"]).is_empty() {
@@ -140,7 +178,12 @@ fn check_command(command: &Value, at: &str, mistakes: &mut Mistakes) {
         for key in ["conflicts", "requires"] {
             for other in words(&option[key]) {
                 if !longs.contains(&other) {
-                    mistakes.0.push(Mistake::new(FILE, format!("{at}/{key}"), format!("{other:?} is not an option of this command"), "name a long option without dashes"));
+                    mistakes.0.push(Mistake::new(
+                        FILE,
+                        format!("{at}/{key}"),
+                        format!("{other:?} is not an option of this command"),
+                        "name a long option without dashes",
+                    ));
                 }
             }
         }
@@ -148,7 +191,12 @@ fn check_command(command: &Value, at: &str, mistakes: &mut Mistakes) {
     for (i, group) in command["groups"].as_array().into_iter().flatten().enumerate() {
         for member in words(&group["members"]) {
             if !longs.contains(&member) {
-                mistakes.0.push(Mistake::new(FILE, format!("{at}/groups/{i}"), format!("{member:?} is not an option of this command"), "name long options without dashes"));
+                mistakes.0.push(Mistake::new(
+                    FILE,
+                    format!("{at}/groups/{i}"),
+                    format!("{member:?} is not an option of this command"),
+                    "name long options without dashes",
+                ));
             }
         }
     }
@@ -181,8 +229,10 @@ fn option_spec(option: &Value) -> TokenStream {
         quote!(OptionKind::Value(#value))
     };
     let default = default_text(option).map_or_else(|| quote!(None), |d| quote!(Some(#d)));
-    let (required, multiple, hidden, none) = (option["required"] == true, option["multiple"] == true, option["hidden"] == true, option["none"] == true);
-    let (values, conflicts, requires) = (words(&option["enum"]), words(&option["conflicts"]), words(&option["requires"]));
+    let (required, multiple, hidden, none) =
+        (option["required"] == true, option["multiple"] == true, option["hidden"] == true, option["none"] == true);
+    let (values, conflicts, requires) =
+        (words(&option["enum"]), words(&option["conflicts"]), words(&option["requires"]));
     quote!(OptionSpec { long: #long, kind: #kind, default: #default, required: #required, multiple: #multiple, hidden: #hidden, accepts_none: #none, values: &[#(#values),*], conflicts: &[#(#conflicts),*], requires: &[#(#requires),*], help: #help })
 }
 
@@ -224,7 +274,8 @@ fn spec(command: &Value, report: &str, version: &str) -> TokenStream {
         .into_iter()
         .flatten()
         .map(|g| {
-            let (name, members, required) = (g["name"].as_str().unwrap_or_default(), words(&g["members"]), g["required"] == true);
+            let (name, members, required) =
+                (g["name"].as_str().unwrap_or_default(), words(&g["members"]), g["required"] == true);
             quote!(GroupSpec { name: #name, members: &[#(#members),*], required: #required })
         })
         .collect();
@@ -331,9 +382,17 @@ fn spec_rows(bundle: &Bundle, commands: &Value) -> Vec<Value> {
     for command in commands["commands"].as_array().into_iter().flatten() {
         let scope = command["scope"].as_str().unwrap_or_default();
         let path = words(&command["path"]);
-        let version = command["report"].as_str().and_then(|id| bundle.docs.get(id)).and_then(super::bundle::Doc::schema_version).unwrap_or_default();
+        let version = command["report"]
+            .as_str()
+            .and_then(|id| bundle.docs.get(id))
+            .and_then(super::bundle::Doc::schema_version)
+            .unwrap_or_default();
         let about = command["about"].as_str().unwrap_or_default();
-        rows.push(json!([scope, "about", format!("{about} Command: `x07-wasm {}`. Report: {version}.", path.join(" "))]));
+        rows.push(json!([
+            scope,
+            "about",
+            format!("{about} Command: `x07-wasm {}`. Report: {version}.", path.join(" "))
+        ]));
         for option in command["options"].as_array().into_iter().flatten() {
             rows.push(option_row(scope, option, false));
         }
@@ -366,7 +425,8 @@ fn option_row(scope: &str, option: &Value, global: bool) -> Value {
     let long = option["long"].as_str().unwrap_or_default();
     let key = option["key"].as_str().map_or_else(|| long.replace('-', "."), str::to_owned);
     let flag = option["kind"] == "flag";
-    let mut row = vec![json!(scope), json!(if flag { "flag" } else { "opt" }), json!(""), json!(format!("--{long}")), json!(key)];
+    let mut row =
+        vec![json!(scope), json!(if flag { "flag" } else { "opt" }), json!(""), json!(format!("--{long}")), json!(key)];
     if !flag {
         // The spec-rows contract knows one integer kind.
         let value = if option["value"] == "U64" { json!("U32") } else { option["value"].clone() };

@@ -14,7 +14,9 @@ pub fn variant(code: &str) -> String {
         .split(['-', '_'])
         .map(|word| {
             let mut chars = word.chars();
-            chars.next().map_or(String::new(), |first| format!("{}{}", first.to_uppercase(), chars.as_str().to_lowercase()))
+            chars
+                .next()
+                .map_or(String::new(), |first| format!("{}{}", first.to_uppercase(), chars.as_str().to_lowercase()))
         })
         .collect()
 }
@@ -31,13 +33,23 @@ pub fn generate(catalogue: &Value) -> Result<String, Mistakes> {
         let mut text = |key: &str| {
             let value = entry[key].as_str().unwrap_or_default();
             if value.is_empty() {
-                mistakes.0.push(Mistake::new(FILE, format!("{at}/{key}"), "is missing or empty", "write a sentence for the person who meets the code"));
+                mistakes.0.push(Mistake::new(
+                    FILE,
+                    format!("{at}/{key}"),
+                    "is missing or empty",
+                    "write a sentence for the person who meets the code",
+                ));
             }
             value
         };
         let (code, summary, cause, cure) = (text("code"), text("summary"), text("cause"), text("cure"));
         if code <= previous {
-            mistakes.0.push(Mistake::new(FILE, format!("{at}/code"), format!("{code} does not come after {previous}"), "sort the entries by code, each once"));
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/code"),
+                format!("{code} does not come after {previous}"),
+                "sort the entries by code, each once",
+            ));
         }
         previous = code;
         let severity = match entry["severity"].as_str() {
@@ -46,22 +58,44 @@ pub fn generate(catalogue: &Value) -> Result<String, Mistakes> {
             Some("info") => quote!(Severity::Info),
             Some("hint") => quote!(Severity::Hint),
             _ => {
-                mistakes.0.push(Mistake::new(FILE, format!("{at}/severity"), "is unknown", "use error, warning, info or hint"));
+                mistakes.0.push(Mistake::new(
+                    FILE,
+                    format!("{at}/severity"),
+                    "is unknown",
+                    "use error, warning, info or hint",
+                ));
                 continue;
             }
         };
-        let stages: Vec<TokenStream> = entry["stages"].as_array().into_iter().flatten().filter_map(Value::as_str).map(|s| {
-            let stage = format_ident!("{}", super::pascal(s));
-            quote!(Stage::#stage)
-        }).collect();
+        let stages: Vec<TokenStream> = entry["stages"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(|s| {
+                let stage = format_ident!("{}", super::pascal(s));
+                quote!(Stage::#stage)
+            })
+            .collect();
         if stages.is_empty() {
-            mistakes.0.push(Mistake::new(FILE, format!("{at}/stages"), "is missing or empty", "name at least one stage"));
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/stages"),
+                "is missing or empty",
+                "name at least one stage",
+            ));
         }
         let Some(exit) = entry["exit"].as_u64().and_then(|e| u8::try_from(e).ok()) else {
-            mistakes.0.push(Mistake::new(FILE, format!("{at}/exit"), "is missing or not an exit code", "write 0 to 255"));
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/exit"),
+                "is missing or not an exit code",
+                "write 0 to 255",
+            ));
             continue;
         };
-        let raised_by: Vec<&str> = entry["raised_by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let raised_by: Vec<&str> =
+            entry["raised_by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let name = format_ident!("{}", variant(code));
         let doc = format!(" `{code}`: {summary}");
         variants.push(quote!(#[doc = #doc] #name));
@@ -69,7 +103,8 @@ pub fn generate(catalogue: &Value) -> Result<String, Mistakes> {
     }
     mistakes.check()?;
     let count = rows.len();
-    let names: Vec<_> = entries.iter().filter_map(|e| e["code"].as_str()).map(|c| format_ident!("{}", variant(c))).collect();
+    let names: Vec<_> =
+        entries.iter().filter_map(|e| e["code"].as_str()).map(|c| format_ident!("{}", variant(c))).collect();
     super::render(
         FILE,
         quote! {

@@ -19,7 +19,13 @@ pub struct Lowered {
 
 /// Lowers a whole bundle.
 pub fn lower(bundle: &Bundle) -> Result<Lowered, Mistakes> {
-    let mut state = State { bundle, definitions: BTreeMap::new(), origin: BTreeMap::new(), nullable_options: BTreeSet::new(), mistakes: Mistakes::default() };
+    let mut state = State {
+        bundle,
+        definitions: BTreeMap::new(),
+        origin: BTreeMap::new(),
+        nullable_options: BTreeSet::new(),
+        mistakes: Mistakes::default(),
+    };
     for doc in bundle.docs.values() {
         if doc.role() != Role::Definitions {
             state.define(doc, None, &doc.value);
@@ -65,8 +71,17 @@ impl State<'_> {
             (Some(old), Some((old_variant, file, at))) => {
                 let (wide, narrow) = if *old_variant && !variant { (&lowered, old) } else { (old, &lowered) };
                 if let Err(why) = includes(wide, narrow) {
-                    let cure = if variant || *old_variant { "a variant `base.name` may have no member that its base lacks" } else { "give one of them another name" };
-                    self.mistakes.0.push(Mistake::new(&doc.file, pointer, format!("becomes the Rust type {name}, as does schemas/{file}#{at}, but {why}"), cure));
+                    let cure = if variant || *old_variant {
+                        "a variant `base.name` may have no member that its base lacks"
+                    } else {
+                        "give one of them another name"
+                    };
+                    self.mistakes.0.push(Mistake::new(
+                        &doc.file,
+                        pointer,
+                        format!("becomes the Rust type {name}, as does schemas/{file}#{at}, but {why}"),
+                        cure,
+                    ));
                 } else if *old_variant && !variant {
                     self.definitions.insert(name.clone(), lowered);
                     self.origin.insert(name, (variant, doc.file.clone(), pointer));
@@ -148,7 +163,15 @@ impl State<'_> {
         Value::Object(out)
     }
 
-    fn typed(&mut self, doc: &Doc, object: &Map<String, Value>, kind: &str, owner: &str, top: bool, out: &mut Map<String, Value>) {
+    fn typed(
+        &mut self,
+        doc: &Doc,
+        object: &Map<String, Value>,
+        kind: &str,
+        owner: &str,
+        top: bool,
+        out: &mut Map<String, Value>,
+    ) {
         match kind {
             "string" => {
                 out.insert("type".to_owned(), json!("string"));
@@ -191,7 +214,13 @@ impl State<'_> {
                     }
                     return;
                 };
-                let required: Vec<&str> = object.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+                let required: Vec<&str> = object
+                    .get("required")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect();
                 let mut lowered = Map::new();
                 for (name, member) in members {
                     let inner = self.schema(doc, member, owner, false);
@@ -208,7 +237,12 @@ impl State<'_> {
             "boolean" | "null" => {
                 out.insert("type".to_owned(), json!(kind));
             }
-            other => self.mistakes.0.push(Mistake::new(&doc.file, "", format!("the type {other:?} is unknown (in {owner})"), "use a JSON Schema type")),
+            other => self.mistakes.0.push(Mistake::new(
+                &doc.file,
+                "",
+                format!("the type {other:?} is unknown (in {owner})"),
+                "use a JSON Schema type",
+            )),
         }
     }
 
@@ -217,7 +251,8 @@ impl State<'_> {
         let mut properties = Map::new();
         let mut required: Vec<Value> = Vec::new();
         let mut closed = object.get("additionalProperties").cloned();
-        let own = Value::Object(object.iter().filter(|(k, _)| *k != "allOf").map(|(k, v)| (k.clone(), v.clone())).collect());
+        let own =
+            Value::Object(object.iter().filter(|(k, _)| *k != "allOf").map(|(k, v)| (k.clone(), v.clone())).collect());
         for part in all.iter().chain([&own]) {
             let target = part.get("$ref").and_then(Value::as_str).and_then(|r| self.bundle.target(doc, r));
             let (from, part) = target.map_or((doc, part), |t| (t.doc, t.schema));
@@ -225,7 +260,10 @@ impl State<'_> {
                 let mut member = member.clone();
                 absolute(&mut member, from);
                 // A part that only narrows keeps the type of the part that declares.
-                let narrows = member.get("type").is_none() && member.get("$ref").is_none() && member.get("const").is_none() && member.get("enum").is_none();
+                let narrows = member.get("type").is_none()
+                    && member.get("$ref").is_none()
+                    && member.get("const").is_none()
+                    && member.get("enum").is_none();
                 if !narrows || !properties.contains_key(name) {
                     properties.insert(name.clone(), member);
                 }
@@ -256,7 +294,9 @@ fn absolute(schema: &mut Value, doc: &Doc) {
         Value::Object(object) => {
             for (key, value) in object {
                 match value {
-                    Value::String(text) if key == "$ref" && text.starts_with('#') => *text = format!("{}{text}", doc.id),
+                    Value::String(text) if key == "$ref" && text.starts_with('#') => {
+                        *text = format!("{}{text}", doc.id)
+                    }
                     other => absolute(other, doc),
                 }
             }

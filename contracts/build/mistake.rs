@@ -16,7 +16,12 @@ pub struct Mistake {
 }
 
 impl Mistake {
-    pub fn new(file: impl Into<String>, pointer: impl Into<String>, message: impl Into<String>, cure: impl Into<String>) -> Self {
+    pub fn new(
+        file: impl Into<String>,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Self {
         Self { file: file.into(), pointer: pointer.into(), message: message.into(), cure: cure.into() }
     }
 }

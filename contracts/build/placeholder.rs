@@ -39,14 +39,17 @@ pub fn least(bundle: &Bundle, doc: &Doc, schema: &Value, at: &str) -> Result<Val
         _ => "null",
     };
     Ok(match kind {
-        "string" => Value::String(string(schema).ok_or_else(|| mistake(doc, at, "no placeholder is known for this pattern"))?),
+        "string" => {
+            Value::String(string(schema).ok_or_else(|| mistake(doc, at, "no placeholder is known for this pattern"))?)
+        }
         "integer" | "number" => schema.get("minimum").cloned().unwrap_or(json!(0)),
         "boolean" => json!(false),
         "array" => {
             let count = schema["minItems"].as_u64().unwrap_or(0);
             let mut items = Vec::new();
             for i in 0..count {
-                let item = schema["prefixItems"].get(usize::try_from(i).unwrap_or(usize::MAX)).unwrap_or(&schema["items"]);
+                let item =
+                    schema["prefixItems"].get(usize::try_from(i).unwrap_or(usize::MAX)).unwrap_or(&schema["items"]);
                 items.push(least(bundle, doc, item, &format!("{at}/{i}"))?);
             }
             Value::Array(items)
@@ -54,7 +57,8 @@ pub fn least(bundle: &Bundle, doc: &Doc, schema: &Value, at: &str) -> Result<Val
         "object" => {
             let mut object = Map::new();
             for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                object.insert(name.to_owned(), least(bundle, doc, &schema["properties"][name], &format!("{at}/{name}"))?);
+                object
+                    .insert(name.to_owned(), least(bundle, doc, &schema["properties"][name], &format!("{at}/{name}"))?);
             }
             Value::Object(object)
         }
@@ -68,7 +72,9 @@ fn string(schema: &Value) -> Option<String> {
         None if least <= 7 => Some(if least == 0 { String::new() } else { "unknown".to_owned() }),
         None => Some("0".repeat(least)),
         Some("^[0-9a-f]{64}$") => Some("0".repeat(64)),
-        Some(pattern) if pattern.starts_with("^[0-9]+\\.[0-9]+") => Some("0.0.0".to_owned()),
+        Some(pattern) if pattern.starts_with("^[0-9]+\\.[0-9]+") || pattern.starts_with("^(0|[1-9]\\d*)\\.") => {
+            Some("0.0.0".to_owned())
+        }
         Some(pattern) if pattern.starts_with("^/") => Some("/".to_owned()),
         Some(pattern) if pattern.contains("@[0-9]+") => Some("unknown:unknown@0.0.0".to_owned()),
         Some(pattern) if pattern.starts_with("^x07.") || pattern.contains('@') => None,

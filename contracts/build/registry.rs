@@ -10,6 +10,7 @@ use quote::{format_ident, quote};
 pub fn generate(bundle: &Bundle) -> Result<String, Mistakes> {
     let mut rows = Vec::new();
     let mut impls = Vec::new();
+    let mut round_trips = Vec::new();
     for (index, doc) in bundle.docs.values().enumerate() {
         let (id, file) = (&doc.id, &doc.file);
         let include = format!("../schemas/{file}");
@@ -29,6 +30,7 @@ pub fn generate(bundle: &Bundle) -> Result<String, Mistakes> {
                 const INFO: &'static ContractInfo = &CONTRACTS[#index];
             }
         });
+        round_trips.push(quote!(#id => Some(through::<types::#ty>(document))));
         if has_envelope(bundle, doc) {
             impls.push(report(bundle, doc)?);
         }
@@ -44,6 +46,17 @@ pub fn generate(bundle: &Bundle) -> Result<String, Mistakes> {
             pub static CONTRACTS: [ContractInfo; #count] = [#(#rows),*];
 
             #(#impls)*
+
+            /// Reads a document of the contract with this `$id` into its Rust type and writes it
+            /// again; `None` when the contract has no documents. For tests of the types.
+            #[must_use]
+            pub fn round_trip(id: &str, document: ::serde_json::Value) -> Option<::serde_json::Result<::serde_json::Value>> {
+                match id { #(#round_trips,)* _ => None }
+            }
+
+            fn through<T: Contract>(document: ::serde_json::Value) -> ::serde_json::Result<::serde_json::Value> {
+                ::serde_json::to_value(::serde_json::from_value::<T>(document)?)
+            }
         },
     )
 }

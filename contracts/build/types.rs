@@ -14,17 +14,26 @@ use typify::{TypeSpace, TypeSpaceSettings};
 
 /// Generates `types.rs`.
 pub fn generate(lowered: &Lowered) -> Result<String, Mistakes> {
-    let wrong = |what: String| Mistakes::one(Mistake::new("index.json", "", what, "simplify the definition; docs/contracts.md describes the dialect"));
+    let wrong = |what: String| {
+        Mistakes::one(Mistake::new(
+            "index.json",
+            "",
+            what,
+            "simplify the definition; docs/contracts.md describes the dialect",
+        ))
+    };
     let mut definitions = Vec::new();
     for (name, schema) in &lowered.definitions {
-        let schema: Schema = serde_json::from_value(schema.clone()).map_err(|e| wrong(format!("{name} cannot be lowered: {e}")))?;
+        let schema: Schema =
+            serde_json::from_value(schema.clone()).map_err(|e| wrong(format!("{name} cannot be lowered: {e}")))?;
         definitions.push((name.clone(), schema));
     }
     let mut settings = TypeSpaceSettings::default();
     settings.with_map_type("::std::collections::BTreeMap").with_derive("PartialEq".to_owned());
     let mut space = TypeSpace::new(&settings);
     space.add_ref_types(definitions).map_err(|e| wrong(format!("typify refuses a definition: {e}")))?;
-    let mut file: syn::File = syn::parse2(space.to_stream()).map_err(|e| wrong(format!("typify made Rust that does not parse: {e}")))?;
+    let mut file: syn::File =
+        syn::parse2(space.to_stream()).map_err(|e| wrong(format!("typify made Rust that does not parse: {e}")))?;
     file.items.retain(|item| !is_noise(item));
     for item in &mut file.items {
         repair(item, lowered);
@@ -114,7 +123,13 @@ fn repair_field(owner: &str, field: &mut syn::Field, lowered: &Lowered) {
     }
     let old = &field.ty;
     field.ty = syn::parse_quote!(::std::option::Option<#old>);
-    let rename = field.attrs.iter().find_map(|a| a.to_token_stream().to_string().split("rename = \"").nth(1).map(|r| r.split('"').next().unwrap_or("").to_owned()));
+    let rename = field.attrs.iter().find_map(|a| {
+        a.to_token_stream()
+            .to_string()
+            .split("rename = \"")
+            .nth(1)
+            .map(|r| r.split('"').next().unwrap_or("").to_owned())
+    });
     field.attrs.retain(|a| !a.path().is_ident("serde"));
     if let Some(rename) = rename {
         field.attrs.push(syn::parse_quote!(#[serde(rename = #rename)]));

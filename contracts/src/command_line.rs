@@ -186,7 +186,8 @@ pub fn leading<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'static Comm
         if let Some(command) = find(&path) {
             return Some(command);
         }
-        let prefix = COMMANDS.iter().flat_map(|c| std::iter::once(&c.path).chain(c.aliases)).any(|p| p.starts_with(&path));
+        let prefix =
+            COMMANDS.iter().flat_map(|c| std::iter::once(&c.path).chain(c.aliases)).any(|p| p.starts_with(&path));
         if !prefix {
             return None;
         }
@@ -223,7 +224,13 @@ fn insert(parent: Command, path: &'static [&'static str], spec: &'static Command
     insert_at(parent, path, 0, spec, alias)
 }
 
-fn insert_at(parent: Command, path: &'static [&'static str], depth: usize, spec: &'static CommandSpec, alias: bool) -> Command {
+fn insert_at(
+    parent: Command,
+    path: &'static [&'static str],
+    depth: usize,
+    spec: &'static CommandSpec,
+    alias: bool,
+) -> Command {
     let Some(&name) = path.get(depth) else { return parent };
     if depth + 1 == path.len() {
         return parent.subcommand(leaf(name, spec).hide(alias));
@@ -254,7 +261,13 @@ fn leaf(name: &'static str, spec: &'static CommandSpec) -> Command {
         command = command.arg(built);
     }
     for group in spec.groups {
-        command = command.group(ArgGroup::new(group.name).args(group.members).required(group.required).multiple(false));
+        // clap keeps groups and arguments in one space of names.
+        command = command.group(
+            ArgGroup::new(format!("one of {}", group.name))
+                .args(group.members)
+                .required(group.required)
+                .multiple(false),
+        );
     }
     command
 }
@@ -277,4 +290,41 @@ fn option(spec: &'static OptionSpec) -> Arg {
     let arg = if spec.multiple { arg.action(ArgAction::Append) } else { arg.action(ArgAction::Set) };
     let arg = spec.default.map_or(arg.clone(), |default| arg.default_value(default));
     arg.required(spec.required)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Report;
+
+    #[test]
+    fn clap_accepts_the_tree() {
+        command("0.0.0").debug_assert();
+    }
+
+    #[test]
+    fn commands_are_found_by_their_leading_words() {
+        let scope = |words: &str| leading(words.split(' ')).map(|c| c.scope);
+        assert_eq!(scope("run --wasm x"), Some("run"));
+        assert_eq!(scope("profile validate"), Some("profile-validate"));
+        assert_eq!(scope("profile-validate"), Some("profile-validate"));
+        assert_eq!(scope("cli validate-specrows"), Some("cli-specrows-check"));
+        assert_eq!((scope("profile"), scope("nothing"), scope("-- run")), (None, None, None));
+    }
+
+    #[test]
+    fn limits_are_numbers_or_none() {
+        assert_eq!((parse_limit("7"), parse_limit("none")), (Ok(Limit::Max(7)), Ok(Limit::None)));
+        assert!(parse_limit("-1").is_err() && parse_limit("").is_err());
+    }
+
+    #[test]
+    fn a_placeholder_fits_its_type() {
+        fn fits<R: Report>() {
+            assert!(serde_json::from_str::<R::Result>(R::RESULT_PLACEHOLDER).is_ok(), "{}", R::COMMAND);
+        }
+        fits::<crate::types::RunReport>();
+        fits::<crate::types::BuildReport>();
+        fits::<crate::types::DoctorReport>();
+    }
 }

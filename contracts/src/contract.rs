@@ -38,7 +38,10 @@ impl ContractInfo {
     #[must_use]
     pub fn find(name: &str) -> Option<&'static Self> {
         CONTRACTS.iter().find(|c| {
-            c.id == name || c.schema_version == Some(name) || c.file == name || c.file.strip_suffix(".schema.json") == Some(name)
+            c.id == name
+                || c.schema_version == Some(name)
+                || c.file == name
+                || c.file.strip_suffix(".schema.json") == Some(name)
         })
     }
 }

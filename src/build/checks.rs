@@ -30,17 +30,30 @@ pub struct Rules {
 ///
 /// # Errors
 /// The diagnostic of a module that cannot be parsed.
-pub fn module(bytes: &[u8], path: &str, ldflags: &[String], rules: Rules, problems: &mut Vec<Diag>) -> Result<Facts, Diag> {
-    let inspection = wasm::inspect(bytes)
-        .map_err(|e| Diag::new(rules.unparsable, format!("{path} is not a wasm module that can be used: {e}")).stage(rules.stage).data("error", e.to_string()).data("path", path))?;
+pub fn module(
+    bytes: &[u8],
+    path: &str,
+    ldflags: &[String],
+    rules: Rules,
+    problems: &mut Vec<Diag>,
+) -> Result<Facts, Diag> {
+    let inspection = wasm::inspect(bytes).map_err(|e| {
+        Diag::new(rules.unparsable, format!("{path} is not a wasm module that can be used: {e}"))
+            .stage(rules.stage)
+            .data("error", e.to_string())
+            .data("path", path)
+    })?;
     let (plan, _) = LinkPlan::parse(ldflags);
     let missing = wasm::missing_exports(&inspection);
     if rules.exports {
         for name in &missing {
             problems.push(
-                Diag::new(Code::ExportsMissing, format!("{path} does not export {name}; a solve module exports {}", REQUIRED_EXPORTS.join(", ")))
-                    .stage(rules.stage)
-                    .data("export", *name),
+                Diag::new(
+                    Code::ExportsMissing,
+                    format!("{path} does not export {name}; a solve module exports {}", REQUIRED_EXPORTS.join(", ")),
+                )
+                .stage(rules.stage)
+                .data("export", *name),
             );
         }
     }
@@ -51,7 +64,11 @@ pub fn module(bytes: &[u8], path: &str, ldflags: &[String], rules: Rules, proble
             PlanMismatch::MaxMismatch { .. } => Code::MemoryMaxMismatch,
             PlanMismatch::Growable { .. } => Code::MemoryGrowable,
         };
-        let cure = if code == Code::WasmNoMemory { "build it again" } else { "name the profile that it was built with, or build it again" };
+        let cure = if code == Code::WasmNoMemory {
+            "build it again"
+        } else {
+            "name the profile that it was built with, or build it again"
+        };
         problems.push(Diag::new(code, format!("{path}: {mismatch}; {cure}")).stage(rules.stage));
     }
     Ok(Facts { memory: memory(&plan, &inspection), found: inspection.exports, missing })

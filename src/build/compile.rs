@@ -17,7 +17,12 @@ const DEFAULT_MEMORY_BYTES: u64 = 16 << 20;
 ///
 /// # Errors
 /// Every error of the program; warnings come with success, too.
-pub fn project(files: &mut Files, project: &Project, profile: &WasmProfile, notices: &mut Vec<Diag>) -> Result<Vec<u8>, Vec<Diag>> {
+pub fn project(
+    files: &mut Files,
+    project: &Project,
+    profile: &WasmProfile,
+    notices: &mut Vec<Diag>,
+) -> Result<Vec<u8>, Vec<Diag>> {
     let target = target(profile).map_err(|problem| vec![problem])?;
     let source = ProjectSource::new(project);
     let compiled = compiler::compile(&source, &options(), &target);
@@ -35,7 +40,9 @@ pub fn project(files: &mut Files, project: &Project, profile: &WasmProfile, noti
 /// The compiler's limits, with the documented environment variables applied. A variable that is
 /// not a positive number counts as absent.
 fn options() -> Options {
-    let limit = |name: &str, default: usize| std::env::var(name).ok().and_then(|v| v.trim().parse().ok()).filter(|n| *n > 0).unwrap_or(default);
+    let limit = |name: &str, default: usize| {
+        std::env::var(name).ok().and_then(|v| v.trim().parse().ok()).filter(|n| *n > 0).unwrap_or(default)
+    };
     let default = Options::default();
     Options {
         max_entry_bytes: limit("X07_MAX_ENTRY_BYTES", default.max_entry_bytes),
@@ -65,9 +72,11 @@ fn target(profile: &WasmProfile) -> Result<Target, Diag> {
         return Err(wrong(format!("--max-memory={max} is less than the initial memory of {initial} bytes")));
     }
     match (u32::try_from(initial), u32::try_from(max)) {
-        (Ok(initial_memory_bytes), Ok(max_memory_bytes)) => {
-            Ok(Target { initial_memory_bytes, max_memory_bytes, producer: format!("x07-wasm {}", env!("CARGO_PKG_VERSION")) })
-        }
+        (Ok(initial_memory_bytes), Ok(max_memory_bytes)) => Ok(Target {
+            initial_memory_bytes,
+            max_memory_bytes,
+            producer: format!("x07-wasm {}", env!("CARGO_PKG_VERSION")),
+        }),
         _ => Err(wrong(format!("a memory of {max} bytes is more than a 32-bit module can have"))),
     }
 }
@@ -83,7 +92,9 @@ pub fn diagnostic(problem: &Problem) -> Diag {
         diag = diag.data(key, value.clone());
     }
     let text = |text: &Option<String>| text.as_ref().map(|t| Value::from(t.as_str()));
-    for (key, value) in [("module", text(&problem.module)), ("function", text(&problem.function)), ("file", text(&problem.file))] {
+    for (key, value) in
+        [("module", text(&problem.module)), ("function", text(&problem.function)), ("file", text(&problem.file))]
+    {
         if let Some(value) = value {
             diag = diag.data(key, value);
         }

@@ -2,7 +2,9 @@
 
 use crate::wasm::{C_SIGNATURE, DATA_END_EXPORT, HEAP_BASE_EXPORT, MEMORY_EXPORT, SOLVE_EXPORT};
 use serde_json::json;
-use x07_wasm_contracts::types::{FileDigest, MemoryPlan, ProfileRef, WasmArtifact, WasmArtifactRepro, WasmArtifactToolchain};
+use x07_wasm_contracts::types::{
+    FileDigest, MemoryPlan, ProfileRef, WasmArtifact, WasmArtifactRepro, WasmArtifactToolchain,
+};
 
 /// What varies between manifests.
 #[derive(Clone, Debug)]
@@ -29,7 +31,8 @@ pub struct Made {
 /// A mistake of ours: the constants below do not fit the contract.
 pub fn artifact(made: Made) -> Result<WasmArtifact, String> {
     let digits: String = made.wasm.sha256.chars().take(16).collect();
-    let param = |index: u32, name: &str, role: &str| json!({ "index": index, "name": name, "role": role, "type": "i32" });
+    let param =
+        |index: u32, name: &str, role: &str| json!({ "index": index, "name": name, "role": role, "type": "i32" });
     serde_json::from_value(json!({
         "schema_version": "x07.wasm.artifact@0.2.0",
         "artifact_id": format!("{}-{digits}", made.name),

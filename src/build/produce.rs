@@ -1,8 +1,8 @@
 //! Makes a module of a project with the backend that was chosen.
 
 use super::compile;
-use crate::contract::files::{MAX_ARTIFACT_BYTES, create_folder, read_bounded, shown};
 use crate::contract::digest;
+use crate::contract::files::{MAX_ARTIFACT_BYTES, create_folder, read_bounded, shown};
 use crate::project::{self, Project};
 use crate::report::{Code, Context, Diag, Stage};
 use crate::toolchain::c_backend::{self, CBuild};
@@ -67,13 +67,18 @@ pub struct Produced {
 
 /// Makes the module; problems become diagnostics of the context.
 pub fn produce(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
-    if request.backend == Backend::Native && request.x07.is_none() { built_in(context, request) } else { external(context, request) }
+    if request.backend == Backend::Native && request.x07.is_none() {
+        built_in(context, request)
+    } else {
+        external(context, request)
+    }
 }
 
 fn built_in(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
     let project = reported(context, |context| project::open(&mut context.files, request.project))?;
     let mut notices = Vec::new();
-    let wasm = reported(context, |context| compile::project(&mut context.files, &project, request.profile, &mut notices))?;
+    let wasm =
+        reported(context, |context| compile::project(&mut context.files, &project, request.profile, &mut notices))?;
     context.extend(notices);
     Some(Produced {
         wasm,
@@ -81,7 +86,11 @@ fn built_in(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
         c_path: None,
         h_path: None,
         toolchain: toolchain(linked::X07.to_owned()),
-        repro: WasmArtifactRepro { x07_build_args: memory_args(request), clang_args: Vec::new(), wasm_ld_args: request.profile.wasm_ld.ldflags.clone() },
+        repro: WasmArtifactRepro {
+            x07_build_args: memory_args(request),
+            clang_args: Vec::new(),
+            wasm_ld_args: request.profile.wasm_ld.ldflags.clone(),
+        },
     })
 }
 
@@ -90,19 +99,30 @@ fn reported<T>(context: &mut Context, step: impl FnOnce(&mut Context) -> Result<
 }
 
 fn toolchain(x07: String) -> WasmArtifactToolchain {
-    WasmArtifactToolchain { x07, x07_wasm: env!("CARGO_PKG_VERSION").to_owned(), clang: None, wasm_ld: None, wasmtime: None }
+    WasmArtifactToolchain {
+        x07,
+        x07_wasm: env!("CARGO_PKG_VERSION").to_owned(),
+        clang: None,
+        wasm_ld: None,
+        wasmtime: None,
+    }
 }
 
 /// The arguments that decide what a module is, without the paths that do not.
 fn memory_args(request: &Request<'_>) -> Vec<String> {
     let build = c_build(request);
-    let args: Vec<String> = c_backend::x07_build_args(&build, true).iter().map(|a| a.to_string_lossy().into_owned()).collect();
-    args.iter().position(|a| a.starts_with("--wasm-")).map_or_else(Vec::new, |at| args.get(at..).unwrap_or_default().to_vec())
+    let args: Vec<String> =
+        c_backend::x07_build_args(&build, true).iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    args.iter()
+        .position(|a| a.starts_with("--wasm-"))
+        .map_or_else(Vec::new, |at| args.get(at..).unwrap_or_default().to_vec())
 }
 
 fn c_build(request: &Request<'_>) -> CBuild {
     let profile = request.profile;
-    let or = |given: &Option<Option<String>>, default: &str| given.as_ref().and_then(Clone::clone).unwrap_or_else(|| default.to_owned());
+    let or = |given: &Option<Option<String>>, default: &str| {
+        given.as_ref().and_then(Clone::clone).unwrap_or_else(|| default.to_owned())
+    };
     CBuild {
         project: request.project.to_owned(),
         emit_dir: request.emit_dir.to_owned(),
@@ -128,7 +148,8 @@ fn external(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
         }
     }
     let native = request.backend == Backend::Native;
-    let made = c_backend::external_x07(&build, native).and_then(|()| if native { Ok(()) } else { c_backend::compile_and_link(&build) });
+    let made = c_backend::external_x07(&build, native)
+        .and_then(|()| if native { Ok(()) } else { c_backend::compile_and_link(&build) });
     if let Err(error) = made {
         context.push(error.diagnose());
         return None;
@@ -140,13 +161,18 @@ fn external(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
         output(context, &build.shim_c(), Stage::Codegen)?;
     }
     if native && !request.wasm.exists() {
-        context.push(Diag::new(Code::NativeBackendWasmMissing, format!("the compiler {} reported success but wrote no {}", build.x07, shown(request.wasm))));
+        context.push(Diag::new(
+            Code::NativeBackendWasmMissing,
+            format!("the compiler {} reported success but wrote no {}", build.x07, shown(request.wasm)),
+        ));
         return None;
     }
     let wasm = match read_bounded(request.wasm, MAX_ARTIFACT_BYTES) {
         Ok(wasm) => wasm,
         Err(error) => {
-            context.push(Diag::new(Code::BuildOutputIoFailed, format!("the module cannot be read: {error}")).stage(Stage::Link));
+            context.push(
+                Diag::new(Code::BuildOutputIoFailed, format!("the module cannot be read: {error}")).stage(Stage::Link),
+            );
             return None;
         }
     };
@@ -164,7 +190,10 @@ fn external(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
         h_path: Some(build.header()),
         toolchain: tools,
         repro: WasmArtifactRepro {
-            x07_build_args: c_backend::x07_build_args(&build, native).iter().map(|a| a.to_string_lossy().into_owned()).collect(),
+            x07_build_args: c_backend::x07_build_args(&build, native)
+                .iter()
+                .map(|a| a.to_string_lossy().into_owned())
+                .collect(),
             clang_args: if native { Vec::new() } else { build.cflags.clone() },
             wasm_ld_args: build.ldflags,
         },
@@ -173,7 +202,9 @@ fn external(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
 
 /// Opens the project; packages that it lacks are fetched first.
 fn open_hydrated(context: &mut Context, request: &Request<'_>, x07: &str) -> Option<Project> {
-    let missing = |diags: &[Diag]| diags.iter().any(|d| matches!(d.code(), Some(Code::ProjectDependencyMissing | Code::ProjectLockInvalid)));
+    let missing = |diags: &[Diag]| {
+        diags.iter().any(|d| matches!(d.code(), Some(Code::ProjectDependencyMissing | Code::ProjectLockInvalid)))
+    };
     match project::open(&mut context.files, request.project) {
         Ok(project) if project.dependencies == 0 => return Some(project),
         Err(problems) if !missing(&problems) => {
@@ -198,7 +229,10 @@ fn output(context: &mut Context, path: &Path, stage: Stage) -> Option<()> {
             Some(())
         }
         Err(error) => {
-            context.push(Diag::new(Code::BuildOutputIoFailed, format!("a file of the compiler cannot be read: {error}")).stage(stage));
+            context.push(
+                Diag::new(Code::BuildOutputIoFailed, format!("a file of the compiler cannot be read: {error}"))
+                    .stage(stage),
+            );
             None
         }
     }

@@ -31,7 +31,8 @@ const MAX_TEXT: usize = 16 << 10;
 /// Builds the failure report.
 #[must_use]
 pub fn report(mut context: Context, stage: Stage, message: &str) -> Finished {
-    let text: String = message.char_indices().take_while(|(at, c)| at + c.len_utf8() <= MAX_TEXT).map(|(_, c)| c).collect();
+    let text: String =
+        message.char_indices().take_while(|(at, c)| at + c.len_utf8() <= MAX_TEXT).map(|(_, c)| c).collect();
     context.push(Diag::new(Code::CliArgsInvalid, text).data("stage", stage.as_str()));
     let stage = match stage {
         Stage::Clap => CliParseReportResultStage::Clap,

@@ -91,7 +91,10 @@ impl MachineFlags {
                         at += 1;
                         flags.report_out = Some(PathBuf::from(path));
                     }
-                    None => flags.problem(Stage::Clap, "error: a value is required for '--report-out <PATH>' but none was supplied"),
+                    None => flags.problem(
+                        Stage::Clap,
+                        "error: a value is required for '--report-out <PATH>' but none was supplied",
+                    ),
                 },
                 ("--quiet-json", None) => flags.quiet = true,
                 ("--json-schema", None) => flags.schema = Some(SchemaFlag::Text),
@@ -116,22 +119,34 @@ impl MachineFlags {
         match mode.to_string_lossy().trim() {
             "" => self.json = Some(JsonMode::Compact),
             "pretty" => self.json = Some(JsonMode::Pretty),
-            other => self.problem(Stage::MachineArgs, &format!("error: --json={other:?} is not a mode; use --json or --json=pretty")),
+            other => self.problem(
+                Stage::MachineArgs,
+                &format!("error: --json={other:?} is not a mode; use --json or --json=pretty"),
+            ),
         }
     }
 
     fn check(&mut self) {
         if self.quiet && self.report_out.is_none() {
-            self.problem(Stage::Clap, "error: --quiet-json needs --report-out PATH; otherwise the report would be lost");
+            self.problem(
+                Stage::Clap,
+                "error: --quiet-json needs --report-out PATH; otherwise the report would be lost",
+            );
         }
         if self.report_out.as_ref().is_some_and(|p| p.to_string_lossy().trim() == "-") {
             self.report_out = None;
-            self.problem(Stage::MachineArgs, "error: --report-out needs a file; the report is on standard output anyway, so leave `-` out");
+            self.problem(
+                Stage::MachineArgs,
+                "error: --report-out needs a file; the report is on standard output anyway, so leave `-` out",
+            );
         } else if self.report_out.is_some() && !self.json_present && self.schema.is_none() {
             self.problem(Stage::MachineArgs, "error: --report-out needs --json");
         }
         if self.json_present && self.schema.is_some() {
-            self.problem(Stage::MachineArgs, "error: --json-schema and --json-schema-id print no report; leave --json out");
+            self.problem(
+                Stage::MachineArgs,
+                "error: --json-schema and --json-schema-id print no report; leave --json out",
+            );
         }
     }
 
@@ -151,7 +166,10 @@ mod tests {
     #[test]
     fn flags_stand_anywhere_and_leave_the_rest_in_order() {
         let flags = scan("--json build --out x --report-out r.json --no-manifest --quiet-json");
-        assert_eq!((flags.json, flags.quiet, flags.report_out), (Some(JsonMode::Compact), true, Some(PathBuf::from("r.json"))));
+        assert_eq!(
+            (flags.json, flags.quiet, flags.report_out),
+            (Some(JsonMode::Compact), true, Some(PathBuf::from("r.json")))
+        );
         assert_eq!(flags.rest, ["build", "--out", "x", "--no-manifest"]);
         assert!(flags.problems.is_empty());
     }
@@ -159,7 +177,10 @@ mod tests {
     #[test]
     fn only_pretty_is_swallowed() {
         assert_eq!(scan("--json doctor").rest, ["doctor"]);
-        assert_eq!((scan("--json pretty doctor").json, scan("--json pretty doctor").rest), (Some(JsonMode::Pretty), vec![OsString::from("doctor")]));
+        assert_eq!(
+            (scan("--json pretty doctor").json, scan("--json pretty doctor").rest),
+            (Some(JsonMode::Pretty), vec![OsString::from("doctor")])
+        );
         assert_eq!(scan("doctor --json=pretty").json, Some(JsonMode::Pretty));
         assert_eq!(scan("doctor --json=").json, Some(JsonMode::Compact));
         assert_eq!(scan("doctor --report-json --json=pretty").json, Some(JsonMode::Pretty));

@@ -58,7 +58,10 @@ pub fn run(args: Vec<OsString>) -> u8 {
         let named = command_line::leading(rest.iter().map(String::as_str));
         let doctor = command_line::find(&["doctor"]);
         let Some(command) = named.or(doctor.filter(|_| rest.iter().all(|w| w.starts_with('-')))) else {
-            return fail(Stage::Clap, &format!("error: no command {:?}; `x07-wasm --help` lists the commands", rest.join(" ")));
+            return fail(
+                Stage::Clap,
+                &format!("error: no command {:?}; `x07-wasm --help` lists the commands", rest.join(" ")),
+            );
         };
         return output.plain(&schema(command, schema_flag));
     }
@@ -108,14 +111,18 @@ fn delegated(args: Vec<OsString>) -> Result<Vec<OsString>, String> {
 #[must_use]
 pub fn specrows() -> String {
     let about = serde_json::Value::from(ABOUT);
-    format!("{{\"app\":{{\"about\":{about},\"name\":\"x07-wasm\",\"version\":\"{VERSION}\"}},\"rows\":{SPEC_ROWS},\"schema_version\":\"x07cli.specrows@0.1.0\"}}\n")
+    format!(
+        "{{\"app\":{{\"about\":{about},\"name\":\"x07-wasm\",\"version\":\"{VERSION}\"}},\"rows\":{SPEC_ROWS},\"schema_version\":\"x07cli.specrows@0.1.0\"}}\n"
+    )
 }
 
 /// The answer to `--json-schema` and `--json-schema-id`.
 fn schema(command: &command_line::CommandSpec, flag: machine::SchemaFlag) -> Vec<u8> {
     match flag {
         machine::SchemaFlag::Id => format!("{}\n", command.schema_version).into_bytes(),
-        machine::SchemaFlag::Text => ContractInfo::find(command.report).map_or_else(Vec::new, |c| c.text.as_bytes().to_vec()),
+        machine::SchemaFlag::Text => {
+            ContractInfo::find(command.report).map_or_else(Vec::new, |c| c.text.as_bytes().to_vec())
+        }
     }
 }
 

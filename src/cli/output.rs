@@ -21,7 +21,12 @@ impl Output {
     /// As the flags say.
     #[must_use]
     pub fn of(flags: &MachineFlags) -> Self {
-        Self { form: flags.json.map_or(Form::Compact, Form::from), file: flags.report_out.clone(), stdout: !flags.quiet, json_present: flags.json_present }
+        Self {
+            form: flags.json.map_or(Form::Compact, Form::from),
+            file: flags.report_out.clone(),
+            stdout: !flags.quiet,
+            json_present: flags.json_present,
+        }
     }
 
     /// Emits a finished command; yields the exit code.
@@ -41,7 +46,9 @@ impl Output {
     #[must_use]
     pub fn argument_failure(&self, finished: Finished) -> u8 {
         match finished.report {
-            Some(report) if self.json_present || self.file.is_some() => self.report(report, finished.exit_code, Form::Compact, self.stdout && self.json_present),
+            Some(report) if self.json_present || self.file.is_some() => {
+                self.report(report, finished.exit_code, Form::Compact, self.stdout && self.json_present)
+            }
             _ => finished.exit_code,
         }
     }
@@ -84,7 +91,10 @@ impl Output {
             // The reader went away: there is nobody to tell.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit_code,
             Err(error) => {
-                stderr(&format!("error[{}]: standard output cannot be written: {error}", Code::StdoutWriteFailed.as_str()));
+                stderr(&format!(
+                    "error[{}]: standard output cannot be written: {error}",
+                    Code::StdoutWriteFailed.as_str()
+                ));
                 2
             }
         }

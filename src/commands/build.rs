@@ -10,13 +10,16 @@ use crate::wasm::REQUIRED_EXPORTS;
 use crate::wasm_profile::{Selected, Selection, select};
 use std::path::{Path, PathBuf};
 use x07_wasm_contracts::cli::{BuildArgs, BuildCodegenBackend};
-use x07_wasm_contracts::types::{BuildReport, BuildReportFlagsCodegenBackend, BuildReportResult, FileDigest, ProfileRef, WasmProfileCodegenBackend};
+use x07_wasm_contracts::types::{
+    BuildReport, BuildReportFlagsCodegenBackend, BuildReportResult, FileDigest, ProfileRef, WasmProfileCodegenBackend,
+};
 
 impl Handler for BuildArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
         let mut result = emit::placeholder::<BuildReport>();
         result.exports.required = REQUIRED_EXPORTS.map(str::to_owned).to_vec();
-        let selection = Selection { id: self.profile.as_deref(), file: self.profile_file.as_deref(), index: &self.index };
+        let selection =
+            Selection { id: self.profile.as_deref(), file: self.profile_file.as_deref(), index: &self.index };
         let mut notices = Vec::new();
         let selected = select(&mut context.files, &selection, Code::ProfileLoadFailed, &mut notices);
         context.extend(notices);
@@ -85,19 +88,38 @@ struct Built {
 }
 
 /// Makes and checks the module. Nothing of an earlier build is left when it returns `None`.
-fn build(args: &BuildArgs, context: &mut Context, selected: &Selected, backend: Backend, paths: &Paths, result: &mut BuildReportResult) -> Option<Built> {
+fn build(
+    args: &BuildArgs,
+    context: &mut Context,
+    selected: &Selected,
+    backend: Backend,
+    paths: &Paths,
+    result: &mut BuildReportResult,
+) -> Option<Built> {
     for stale in [&paths.wasm, &paths.manifest] {
         if let Err(error) = remove_stale(stale) {
-            context.push(Diag::new(Code::BuildStaleOutputIoFailed, format!("the output of an earlier build cannot be removed: {error}")));
+            context.push(Diag::new(
+                Code::BuildStaleOutputIoFailed,
+                format!("the output of an earlier build cannot be removed: {error}"),
+            ));
             return None;
         }
     }
-    let request = Request { project: &args.project, profile: &selected.profile, backend, x07: args.x07.as_deref(), emit_dir: &paths.emit_dir, wasm: &paths.wasm };
+    let request = Request {
+        project: &args.project,
+        profile: &selected.profile,
+        backend,
+        x07: args.x07.as_deref(),
+        emit_dir: &paths.emit_dir,
+        wasm: &paths.wasm,
+    };
     let produced = produce::produce(context, &request)?;
     result.emit.c_path = produced.c_path.as_deref().map(shown).unwrap_or_default();
     result.emit.h_path = produced.h_path.as_deref().map(shown);
     let rules = match backend {
-        Backend::Native => Rules { stage: Stage::Link, unparsable: Code::NativeBackendWasmInvalid, exports: args.check_exports },
+        Backend::Native => {
+            Rules { stage: Stage::Link, unparsable: Code::NativeBackendWasmInvalid, exports: args.check_exports }
+        }
         Backend::C => Rules { stage: Stage::Link, unparsable: Code::WasmInspectFailed, exports: args.check_exports },
     };
     let mut problems = Vec::new();
@@ -114,7 +136,10 @@ fn build(args: &BuildArgs, context: &mut Context, selected: &Selected, backend: 
     if context.errors() > before {
         // An external linker may have written it already.
         if let Err(error) = remove_stale(&paths.wasm) {
-            context.push(Diag::new(Code::BuildStaleOutputIoFailed, format!("the rejected module cannot be removed: {error}")));
+            context.push(Diag::new(
+                Code::BuildStaleOutputIoFailed,
+                format!("the rejected module cannot be removed: {error}"),
+            ));
         }
         return None;
     }
@@ -123,7 +148,9 @@ fn build(args: &BuildArgs, context: &mut Context, selected: &Selected, backend: 
 
 /// Writes module and manifest.
 fn finish(context: &mut Context, built: Built, paths: &Paths, no_manifest: bool, result: &mut BuildReportResult) {
-    for folder in [paths.wasm.parent(), paths.manifest.parent()].into_iter().flatten().filter(|p| !p.as_os_str().is_empty()) {
+    for folder in
+        [paths.wasm.parent(), paths.manifest.parent()].into_iter().flatten().filter(|p| !p.as_os_str().is_empty())
+    {
         if let Err(error) = create_folder(folder) {
             context.push(Diag::new(Code::BuildIoFailed, format!("a folder for the output cannot be created: {error}")));
             return;
@@ -147,17 +174,35 @@ fn finish(context: &mut Context, built: Built, paths: &Paths, no_manifest: bool,
     }
 }
 
-fn write_manifest(context: &mut Context, built: Built, wasm: FileDigest, paths: &Paths, no_manifest: bool, result: &mut BuildReportResult) -> Result<(), Diag> {
+fn write_manifest(
+    context: &mut Context,
+    built: Built,
+    wasm: FileDigest,
+    paths: &Paths,
+    no_manifest: bool,
+    result: &mut BuildReportResult,
+) -> Result<(), Diag> {
     let Built { produced, backend, profile } = built;
-    let made = Made { name: produced.name, backend: backend.as_str(), profile, wasm, memory: result.memory.clone(), toolchain: produced.toolchain, repro: produced.repro };
-    let artifact = manifest::artifact(made).map_err(|e| Diag::new(Code::InternalError, format!("the artifact manifest cannot be built: {e}")))?;
+    let made = Made {
+        name: produced.name,
+        backend: backend.as_str(),
+        profile,
+        wasm,
+        memory: result.memory.clone(),
+        toolchain: produced.toolchain,
+        repro: produced.repro,
+    };
+    let artifact = manifest::artifact(made)
+        .map_err(|e| Diag::new(Code::InternalError, format!("the artifact manifest cannot be built: {e}")))?;
     result.artifact = artifact;
     if no_manifest {
         return Ok(());
     }
     match context.files.store(&paths.manifest, &result.artifact) {
         Ok(_) => Ok(()),
-        Err(StoreError::Write(error)) => Err(Diag::new(Code::ManifestWriteFailed, format!("the artifact manifest cannot be written: {error}"))),
+        Err(StoreError::Write(error)) => {
+            Err(Diag::new(Code::ManifestWriteFailed, format!("the artifact manifest cannot be written: {error}")))
+        }
         Err(error) => Err(Diag::new(Code::InternalError, error.to_string())),
     }
 }

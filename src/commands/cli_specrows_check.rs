@@ -13,25 +13,42 @@ use crate::report::{Code, Context, Diag, DocumentCodes};
 use x07_wasm_contracts::cli::CliSpecrowsCheckArgs;
 use x07_wasm_contracts::command_line;
 use x07_wasm_contracts::types::{
-    CliSpecrowsCheckReportResult, CliSpecrowsCheckReportResultMode as Mode, CliSpecrowsCheckReportSpecrowsInvariants, FileDigest, X07cliSpecrows,
+    CliSpecrowsCheckReportResult, CliSpecrowsCheckReportResultMode as Mode, CliSpecrowsCheckReportSpecrowsInvariants,
+    FileDigest, X07cliSpecrows,
 };
 
 const SCHEMA_ID: &str = "https://x07.org/spec/x07cli.specrows.schema.json";
 const STDIN: &str = "<stdin>";
-const CODES: DocumentCodes = DocumentCodes { read: Code::SpecrowsInputReadFailed, json: Code::SpecrowsParseFailed, schema: Code::SchemaInvalid };
+const CODES: DocumentCodes =
+    DocumentCodes { read: Code::SpecrowsInputReadFailed, json: Code::SpecrowsParseFailed, schema: Code::SchemaInvalid };
 
 impl Handler for CliSpecrowsCheckArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
         let source = match &self.in_ {
             _ if self.stdin => from_stdin(context),
             Some(path) => match context.files.read(path, MAX_DOCUMENT_BYTES) {
-                Ok(bytes) => Source { mode: Mode::FileV1, name: shown(path), digest: Some(digest::of(shown(path), &bytes)), bytes: Some(bytes) },
+                Ok(bytes) => Source {
+                    mode: Mode::FileV1,
+                    name: shown(path),
+                    digest: Some(digest::of(shown(path), &bytes)),
+                    bytes: Some(bytes),
+                },
                 Err(error) => {
                     context.push(unreadable(CODES.read, "the file with specification rows", &error));
-                    Source { mode: Mode::FileV1, name: shown(path), digest: Some(digest::unread(shown(path))), bytes: None }
+                    Source {
+                        mode: Mode::FileV1,
+                        name: shown(path),
+                        digest: Some(digest::unread(shown(path))),
+                        bytes: None,
+                    }
                 }
             },
-            None => Source { mode: Mode::SelfV1, name: "x07-wasm --cli-specrows".to_owned(), digest: None, bytes: Some(crate::cli::specrows().into_bytes()) },
+            None => Source {
+                mode: Mode::SelfV1,
+                name: "x07-wasm --cli-specrows".to_owned(),
+                digest: None,
+                bytes: Some(crate::cli::specrows().into_bytes()),
+            },
         };
         let result = check(context, source, self.expect_app_name);
         if !context.failed() {
@@ -55,7 +72,13 @@ fn from_stdin(context: &mut Context) -> Source {
     let bytes = match read_stdin(MAX_DOCUMENT_BYTES) {
         Ok(bytes) => Some(bytes),
         Err(error @ ReadError::Io { .. }) => {
-            context.push(Diag::new(Code::SpecrowsStdinIoFailed, format!("standard input cannot be read: {error}; check what is connected to it, or use --in")).data("error", error.to_string()));
+            context.push(
+                Diag::new(
+                    Code::SpecrowsStdinIoFailed,
+                    format!("standard input cannot be read: {error}; check what is connected to it, or use --in"),
+                )
+                .data("error", error.to_string()),
+            );
             None
         }
         Err(error) => {
@@ -122,7 +145,10 @@ fn check(context: &mut Context, source: Source, expect_app_name: String) -> CliS
     if own {
         let differences = drift::differences(&document, &command_line::command(env!("CARGO_PKG_VERSION")));
         if let Some(first) = differences.first() {
-            let message = format!("the specification rows and the parser differ in {} places, first: {first}; please report this as a mistake of x07-wasm", differences.len());
+            let message = format!(
+                "the specification rows and the parser differ in {} places, first: {first}; please report this as a mistake of x07-wasm",
+                differences.len()
+            );
             context.push(Diag::new(Code::SpecrowsDrift, message).data("differences", differences));
         }
     }
@@ -138,7 +164,8 @@ mod tests {
 
     fn run(input: Option<PathBuf>, expect: &str) -> (CliSpecrowsCheckReportResult, Vec<String>, u8) {
         let mut context = Context::new(Vec::new(), true, Instant::now());
-        let result = CliSpecrowsCheckArgs { expect_app_name: expect.to_owned(), in_: input, stdin: false }.run(&mut context);
+        let result =
+            CliSpecrowsCheckArgs { expect_app_name: expect.to_owned(), in_: input, stdin: false }.run(&mut context);
         (result, context.diagnostics().map(|d| d.code.clone()).collect(), context.exit_code())
     }
 
@@ -168,7 +195,10 @@ mod tests {
         let invariants = result.invariants;
         assert!(invariants.has_root_help && invariants.has_root_version && invariants.has_root_cli_specrows);
         assert!(invariants.ordering_checked && invariants.ordering_ok);
-        assert_eq!((invariants.app_name.as_deref(), invariants.app_version.as_deref()), (Some("x07-wasm"), Some(env!("CARGO_PKG_VERSION"))));
+        assert_eq!(
+            (invariants.app_name.as_deref(), invariants.app_version.as_deref()),
+            (Some("x07-wasm"), Some(env!("CARGO_PKG_VERSION")))
+        );
         let (result, codes, _) = text(&crate::cli::specrows());
         assert_eq!((result.mode, codes), (Mode::FileV1, Vec::<String>::new()));
         assert!(result.input.flatten().is_some_and(|d| d.bytes_len > 0));
@@ -178,7 +208,9 @@ mod tests {
     fn each_rule_has_its_code_and_exit_1() {
         let one = |code: &str| (vec![code.to_owned()], 1);
         assert_eq!(changed(|rows| rows.swap(3, 4)), one("X07WASM_SPECROWS_ORDERING_INVALID"));
-        let at = |rows: &[Value], kind: &str, long: &str| rows.iter().position(|r| r[0] == "root" && r[1] == kind && r[3] == long).expect("a row");
+        let at = |rows: &[Value], kind: &str, long: &str| {
+            rows.iter().position(|r| r[0] == "root" && r[1] == kind && r[3] == long).expect("a row")
+        };
         for (kind, long, code) in [
             ("help", "--help", "X07WASM_SPECROWS_MISSING_ROOT_HELP"),
             ("version", "--version", "X07WASM_SPECROWS_MISSING_ROOT_VERSION"),
@@ -205,9 +237,17 @@ mod tests {
         let (result, codes, exit_code) = text("{\"rows\":");
         assert!(!result.parsed_ok && !result.schema_valid && !result.invariants.ordering_checked);
         assert_eq!((codes, exit_code), (vec!["X07WASM_SPECROWS_PARSE_FAILED".to_owned()], 3));
-        assert_eq!(changed(|rows| rows.push(json!(["a b", "about", "text"]))), (vec!["X07WASM_SCHEMA_INVALID".to_owned()], 3));
+        assert_eq!(
+            changed(|rows| rows.push(json!(["a b", "about", "text"]))),
+            (vec!["X07WASM_SCHEMA_INVALID".to_owned()], 3)
+        );
         let (result, codes, exit_code) = text("{\"rows\":[[\"b.c\",\"about\",1],[3],7],\"app\":[]}");
-        assert!(result.parsed_ok && !result.schema_valid && exit_code == 3 && codes.iter().all(|c| c == "X07WASM_SCHEMA_INVALID"));
+        assert!(
+            result.parsed_ok
+                && !result.schema_valid
+                && exit_code == 3
+                && codes.iter().all(|c| c == "X07WASM_SCHEMA_INVALID")
+        );
         assert_eq!((result.rows_count, result.scopes), (3, vec!["b-c".to_owned()]));
         let (result, codes, exit_code) = run(Some(PathBuf::from("no/such/rows.json")), "x07-wasm");
         assert_eq!((codes, exit_code), (vec!["X07WASM_SPECROWS_INPUT_READ_FAILED".to_owned()], 3));

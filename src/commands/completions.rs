@@ -6,7 +6,9 @@ use crate::report::{Code, Context, Diag};
 use clap_complete::Shell;
 use x07_wasm_contracts::cli::CompletionsArgs;
 use x07_wasm_contracts::command_line;
-use x07_wasm_contracts::types::{CompletionsReport, CompletionsReportResult, CompletionsReportResultShell, StreamPayload};
+use x07_wasm_contracts::types::{
+    CompletionsReport, CompletionsReportResult, CompletionsReportResultShell, StreamPayload,
+};
 
 impl Handler for CompletionsArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
@@ -18,13 +20,19 @@ impl Handler for CompletionsArgs {
             "zsh" => (Shell::Zsh, CompletionsReportResultShell::Zsh),
             other => {
                 // The parser lets only the shells of the command line tables through.
-                context.push(Diag::new(Code::CliArgsInvalid, format!("there are no completions for {other:?}; give bash, elvish, fish, powershell or zsh")));
+                context.push(Diag::new(
+                    Code::CliArgsInvalid,
+                    format!("there are no completions for {other:?}; give bash, elvish, fish, powershell or zsh"),
+                ));
                 return placeholder::<CompletionsReport>();
             }
         };
         let script = script(shell);
         context.stdout = script.clone().into_bytes();
-        CompletionsReportResult { script: StreamPayload { base64: None, bytes_len: script.len() as u64, text: Some(script) }, shell: reported }
+        CompletionsReportResult {
+            script: StreamPayload { base64: None, bytes_len: script.len() as u64, text: Some(script) },
+            shell: reported,
+        }
     }
 }
 

@@ -17,7 +17,11 @@ const DEVICE_HOST: &str = "x07-device-host-desktop";
 
 impl Handler for DoctorArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
-        let x07 = look(context, "x07", Some((Code::ToolMissingX07, "only --x07 and the C backend need it; the built-in compiler does the rest")));
+        let x07 = look(
+            context,
+            "x07",
+            Some((Code::ToolMissingX07, "only --x07 and the C backend need it; the built-in compiler does the rest")),
+        );
         let clang = look(context, "clang", Some((Code::ToolMissingClang, "only the C backend needs it")));
         let wasm_ld = look(context, "wasm-ld", Some((Code::ToolMissingWasmLd, "only the C backend needs it")));
         let wasmtime = linked(context, Linked::WASMTIME);
@@ -25,17 +29,33 @@ impl Handler for DoctorArgs {
         let wit_bindgen = look(context, "wit-bindgen", None);
         let wac = look(context, "wac", None);
         let jco = look(context, "jco", Some((Code::ToolMissingJco, "it only serves for comparison")));
-        let node = look(context, "node", Some((Code::ToolMissingNode, "replaying web UI components outside a browser needs it")));
+        let node = look(
+            context,
+            "node",
+            Some((Code::ToolMissingNode, "replaying web UI components outside a browser needs it")),
+        );
         mention(context, "node", node);
         let host = device_host(std::env::var_os(DEVICE_HOST_VARIABLE));
-        let missing_host = (Code::ToolMissingDeviceHost, "running and packaging device bundles for desktops needs it; X07_DEVICE_HOST_DESKTOP may name the program");
+        let missing_host = (
+            Code::ToolMissingDeviceHost,
+            "running and packaging device bundles for desktops needs it; X07_DEVICE_HOST_DESKTOP may name the program",
+        );
         let host_line = look_for(context, DEVICE_HOST, &host, Some(missing_host));
         mention(context, DEVICE_HOST, host_line);
         check_toolchain(context, Path::new(DEFAULT_INDEX));
         context.tool.clang.clone_from(&clang);
         context.tool.wasm_ld.clone_from(&wasm_ld);
         context.tool.wasmtime = Some(wasmtime.clone());
-        DoctorReportResult { clang, jco: Some(jco), wac, wasm_ld, wasm_tools: Some(wasm_tools), wasmtime: Some(wasmtime), wit_bindgen, x07 }
+        DoctorReportResult {
+            clang,
+            jco: Some(jco),
+            wac,
+            wasm_ld,
+            wasm_tools: Some(wasm_tools),
+            wasmtime: Some(wasmtime),
+            wit_bindgen,
+            x07,
+        }
     }
 }
 
@@ -66,7 +86,8 @@ fn look_for(context: &mut Context, tool: &str, program: &OsStr, missing: Option<
             Some(line)
         }
         Err(absence) => {
-            let status = if absence == Absence::NotFound { "not found".to_owned() } else { format!("not usable: {absence}") };
+            let status =
+                if absence == Absence::NotFound { "not found".to_owned() } else { format!("not usable: {absence}") };
             context.notes.push(note(tool, &status));
             if let Some((code, why)) = missing {
                 context.push(Diag::new(code, format!("{tool} cannot be used: {absence}; {why}")).data("tool", tool));
@@ -79,7 +100,11 @@ fn look_for(context: &mut Context, tool: &str, program: &OsStr, missing: Option<
 /// Reports a tool that has no place of its own in the report.
 fn mention(context: &mut Context, tool: &str, line: Option<String>) {
     if let Some(line) = line {
-        context.push(Diag::new(Code::ToolVersionInfo, format!("{tool} is there: {line}")).data("tool", tool).data("version", line));
+        context.push(
+            Diag::new(Code::ToolVersionInfo, format!("{tool} is there: {line}"))
+                .data("tool", tool)
+                .data("version", line),
+        );
     }
 }
 
@@ -119,12 +144,19 @@ mod tests {
         let mut context = context();
         let result = DoctorArgs {}.run(&mut context);
         assert_eq!(context.exit_code(), 0);
-        assert_eq!((result.wasmtime.as_deref(), result.wasm_tools.as_deref()), (Some("wasmtime 48.0.8 (linked)"), Some("wasm-tools 0.258.0 (linked)")));
+        assert_eq!(
+            (result.wasmtime.as_deref(), result.wasm_tools.as_deref()),
+            (Some("wasmtime 48.0.8 (linked)"), Some("wasm-tools 0.258.0 (linked)"))
+        );
         assert_eq!(context.tool.wasmtime, result.wasmtime);
         assert_eq!((&context.tool.clang, &context.tool.wasm_ld), (&result.clang, &result.wasm_ld));
         assert_eq!(context.notes.len(), 10);
         let reported = |code: &str| context.diagnostics().any(|d| d.code == code);
-        for (found, code) in [(result.x07.is_some(), "X07WASM_TOOL_MISSING_X07"), (result.clang.is_some(), "X07WASM_TOOL_MISSING_CLANG"), (result.wasm_ld.is_some(), "X07WASM_TOOL_MISSING_WASM_LD")] {
+        for (found, code) in [
+            (result.x07.is_some(), "X07WASM_TOOL_MISSING_X07"),
+            (result.clang.is_some(), "X07WASM_TOOL_MISSING_CLANG"),
+            (result.wasm_ld.is_some(), "X07WASM_TOOL_MISSING_WASM_LD"),
+        ] {
             assert_eq!(found, !reported(code), "{code}");
         }
     }
@@ -141,7 +173,10 @@ mod tests {
         mention(&mut context, "node", Some("v1".to_owned()));
         let diagnostic = context.diagnostics().last().expect("one");
         let data = diagnostic.data.as_ref().expect("data");
-        assert_eq!((diagnostic.severity, data["tool"].as_str(), data["version"].as_str()), (Severity::Info, Some("node"), Some("v1")));
+        assert_eq!(
+            (diagnostic.severity, data["tool"].as_str(), data["version"].as_str()),
+            (Severity::Info, Some("node"), Some("v1"))
+        );
     }
 
     #[test]

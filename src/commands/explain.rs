@@ -19,7 +19,11 @@ impl Handler for ExplainArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
         let Some(asked) = self.code else {
             context.stdout = table().into_bytes();
-            let codes = CODES.iter().map(|c| ExplainReportCodeSummary { code: c.code.to_owned(), severity: c.severity, summary: c.summary.to_owned() });
+            let codes = CODES.iter().map(|c| ExplainReportCodeSummary {
+                code: c.code.to_owned(),
+                severity: c.severity,
+                summary: c.summary.to_owned(),
+            });
             return ExplainReportResult { known: true, codes: codes.collect(), ..nothing() };
         };
         match find(&asked) {
@@ -38,10 +42,11 @@ impl Handler for ExplainArgs {
     }
 }
 
-/// Finds a code in any case, with or without its prefix.
+/// Finds a code in any case, with or without its prefix, with `-` or `_` between its words.
 fn find(asked: &str) -> Option<Code> {
     let text = normal(asked);
-    Code::find(&text).or_else(|| Code::find(&format!("{PREFIX}{text}")))
+    let same = |code: &str| normal(code) == text || code.strip_prefix(PREFIX) == Some(text.as_str());
+    CODES.iter().find(|info| same(info.code)).and_then(|info| Code::find(info.code))
 }
 
 /// As codes are written: capitals, underscores.
@@ -58,8 +63,13 @@ fn suggestions(asked: &str) -> Vec<String> {
 }
 
 fn unknown(asked: &str, suggestions: &[String]) -> Diag {
-    let hint = if suggestions.is_empty() { "`x07-wasm explain` lists all codes".to_owned() } else { format!("did you mean {}?", suggestions.join(", ")) };
-    Diag::new(Code::ExplainCodeUnknown, format!("there is no diagnostic code {asked:?}; {hint}")).data("suggestions", suggestions.to_vec())
+    let hint = if suggestions.is_empty() {
+        "`x07-wasm explain` lists all codes".to_owned()
+    } else {
+        format!("did you mean {}?", suggestions.join(", "))
+    };
+    Diag::new(Code::ExplainCodeUnknown, format!("there is no diagnostic code {asked:?}; {hint}"))
+        .data("suggestions", suggestions.to_vec())
 }
 
 fn nothing() -> ExplainReportResult {
@@ -131,9 +141,16 @@ mod tests {
     fn a_code_is_found_however_it_is_written() {
         for text in ["X07WASM_SCHEMA_INVALID", "schema_invalid", "SCHEMA-INVALID", " x07wasm_schema_invalid "] {
             let (result, context) = explain(Some(text));
-            assert_eq!((result.code.as_deref(), result.known, context.failed()), (Some("X07WASM_SCHEMA_INVALID"), true, false), "{text}");
+            assert_eq!(
+                (result.code.as_deref(), result.known, context.failed()),
+                (Some("X07WASM_SCHEMA_INVALID"), true, false),
+                "{text}"
+            );
             let page = String::from_utf8(context.stdout).expect("text");
-            assert!(page.contains(&result.cause) && page.contains(&result.cure) && page.contains("Exit code  3"), "{page}");
+            assert!(
+                page.contains(&result.cause) && page.contains(&result.cure) && page.contains("Exit code  3"),
+                "{page}"
+            );
         }
     }
 

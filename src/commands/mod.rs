@@ -53,10 +53,16 @@ fn handle<A: Handler>(args: A, mut context: Context) -> Finished {
     let place = crate::panic_place::install();
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| args.run(&mut context)));
     let result = outcome.unwrap_or_else(|payload| {
-        let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| payload.downcast_ref::<String>().cloned());
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(|s| (*s).to_owned())
+            .or_else(|| payload.downcast_ref::<String>().cloned());
         let text = text.unwrap_or_else(|| "no message".to_owned());
         let at = place.take().map(|p| format!(" at {p}")).unwrap_or_default();
-        context.push(Diag::new(Code::InternalPanic, format!("x07-wasm made a mistake{at}: {text}; please report it with the arguments and inputs")));
+        context.push(Diag::new(
+            Code::InternalPanic,
+            format!("x07-wasm made a mistake{at}: {text}; please report it with the arguments and inputs"),
+        ));
         emit::placeholder::<A::Report>()
     });
     emit::finish::<A::Report>(context, result)
@@ -91,7 +97,11 @@ mod tests {
         let report = finished.report.expect("a report");
         assert_eq!(finished.exit_code, 2);
         assert_eq!(report["diagnostics"][0]["code"], "X07WASM_INTERNAL_PANIC");
-        assert!(report["diagnostics"][0]["message"].as_str().is_some_and(|m| m.contains("on purpose") && m.contains("commands/mod.rs")));
+        assert!(
+            report["diagnostics"][0]["message"]
+                .as_str()
+                .is_some_and(|m| m.contains("on purpose") && m.contains("commands/mod.rs"))
+        );
         let contract = <DoctorReport as x07_wasm_contracts::contract::Contract>::INFO;
         assert_eq!(crate::contract::validate::violations(contract, &report), []);
     }

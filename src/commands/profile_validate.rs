@@ -6,11 +6,22 @@ use crate::report::{Code, Context, Diag, DocumentCodes, emit};
 use crate::wasm_profile::{IndexEntry, Registry, RegistryCodes, contract_problems, open_index, read_profile};
 use std::path::Path;
 use x07_wasm_contracts::cli::ProfileValidateArgs;
-use x07_wasm_contracts::types::{IndexSummary, ProfileRef, ProfileStatus, ProfileValidateReport, ProfileValidateReportResultMode as Mode, WasmProfile};
+use x07_wasm_contracts::types::{
+    IndexSummary, ProfileRef, ProfileStatus, ProfileValidateReport, ProfileValidateReportResultMode as Mode,
+    WasmProfile,
+};
 
 const CODES: RegistryCodes = RegistryCodes {
-    index: DocumentCodes { read: Code::WasmIndexReadFailed, json: Code::WasmIndexJsonInvalid, schema: Code::SchemaInvalid },
-    profile: DocumentCodes { read: Code::ProfileReadFailed, json: Code::ProfileJsonInvalid, schema: Code::SchemaInvalid },
+    index: DocumentCodes {
+        read: Code::WasmIndexReadFailed,
+        json: Code::WasmIndexJsonInvalid,
+        schema: Code::SchemaInvalid,
+    },
+    profile: DocumentCodes {
+        read: Code::ProfileReadFailed,
+        json: Code::ProfileJsonInvalid,
+        schema: Code::SchemaInvalid,
+    },
 };
 
 impl Handler for ProfileValidateArgs {
@@ -30,7 +41,13 @@ impl Handler for ProfileValidateArgs {
             Ok(registry) => registry,
             Err(problems) => {
                 context.extend(problems);
-                result.index = Some(IndexSummary { path: shown(&self.index), ok: false, profiles_count: 0, default_profile_id: None, default_profile_found: false });
+                result.index = Some(IndexSummary {
+                    path: shown(&self.index),
+                    ok: false,
+                    profiles_count: 0,
+                    default_profile_id: None,
+                    default_profile_found: false,
+                });
                 return result;
             }
         };
@@ -39,7 +56,13 @@ impl Handler for ProfileValidateArgs {
         let selected: Vec<&IndexEntry> = registry.entries.iter().filter(wanted).collect();
         if let (Some(id), true) = (&self.profile, selected.is_empty()) {
             let known: Vec<&str> = registry.entries.iter().map(|e| e.id.as_str()).collect();
-            context.push(Diag::new(Code::WasmIndexProfileNotFound, format!("the registry {} has no profile {id:?}; it has {}", registry.path, known.join(", "))).data("profile_id", id.as_str()));
+            context.push(
+                Diag::new(
+                    Code::WasmIndexProfileNotFound,
+                    format!("the registry {} has no profile {id:?}; it has {}", registry.path, known.join(", ")),
+                )
+                .data("profile_id", id.as_str()),
+            );
         }
         for entry in selected {
             let status = entry_status(context, &registry, entry);
@@ -57,14 +80,26 @@ fn summary(context: &mut Context, registry: &Registry) -> IndexSummary {
     let before = context.errors();
     for (i, entry) in registry.entries.iter().enumerate() {
         if registry.entries.iter().take(i).any(|e| e.id == entry.id) {
-            context.push(Diag::new(Code::WasmIndexDuplicateProfileId, format!("the registry {} lists {:?} twice; remove one entry", registry.path, entry.id)).data("instance_path", format!("/profiles/{i}/id")));
+            context.push(
+                Diag::new(
+                    Code::WasmIndexDuplicateProfileId,
+                    format!("the registry {} lists {:?} twice; remove one entry", registry.path, entry.id),
+                )
+                .data("instance_path", format!("/profiles/{i}/id")),
+            );
         }
     }
     let found = registry.entries.iter().any(|e| e.id == registry.default_id);
     if !found {
         context.push(
-            Diag::new(Code::WasmIndexDefaultProfileMissing, format!("the default profile {:?} is not in the registry {}; list it or name another default", registry.default_id, registry.path))
-                .data("instance_path", "/defaults/default_profile_id"),
+            Diag::new(
+                Code::WasmIndexDefaultProfileMissing,
+                format!(
+                    "the default profile {:?} is not in the registry {}; list it or name another default",
+                    registry.default_id, registry.path
+                ),
+            )
+            .data("instance_path", "/defaults/default_profile_id"),
         );
     }
     IndexSummary {
@@ -77,7 +112,14 @@ fn summary(context: &mut Context, registry: &Registry) -> IndexSummary {
 }
 
 fn entry_status(context: &mut Context, registry: &Registry, entry: &IndexEntry) -> ProfileStatus {
-    let mut status = ProfileStatus { ref_: ProfileRef { id: entry.id.clone(), v: 1 }, path: entry.path.clone(), ok: false, schema_version: None, schema_valid: false, id_matches_index: false };
+    let mut status = ProfileStatus {
+        ref_: ProfileRef { id: entry.id.clone(), v: 1 },
+        path: entry.path.clone(),
+        ok: false,
+        schema_version: None,
+        schema_valid: false,
+        id_matches_index: false,
+    };
     match read_profile(&mut context.files, registry, entry, CODES) {
         Ok(loaded) => {
             let before = context.errors();
@@ -87,9 +129,15 @@ fn entry_status(context: &mut Context, registry: &Registry, entry: &IndexEntry) 
             status.id_matches_index = profile.id == entry.id;
             if !status.id_matches_index {
                 context.push(
-                    Diag::new(Code::ProfileIdMismatch, format!("{} says that its id is {:?}, but the registry lists it as {:?}; make both the same", entry.path, profile.id, entry.id))
-                        .data("expected", entry.id.as_str())
-                        .data("found", profile.id.as_str()),
+                    Diag::new(
+                        Code::ProfileIdMismatch,
+                        format!(
+                            "{} says that its id is {:?}, but the registry lists it as {:?}; make both the same",
+                            entry.path, profile.id, entry.id
+                        ),
+                    )
+                    .data("expected", entry.id.as_str())
+                    .data("found", profile.id.as_str()),
                 );
             }
             check_contract(context, &entry.path, &profile);
@@ -101,7 +149,14 @@ fn entry_status(context: &mut Context, registry: &Registry, entry: &IndexEntry) 
 }
 
 fn file_status(context: &mut Context, path: &Path) -> ProfileStatus {
-    let mut status = ProfileStatus { ref_: ProfileRef { id: "unknown".to_owned(), v: 1 }, path: shown(path), ok: false, schema_version: None, schema_valid: false, id_matches_index: true };
+    let mut status = ProfileStatus {
+        ref_: ProfileRef { id: "unknown".to_owned(), v: 1 },
+        path: shown(path),
+        ok: false,
+        schema_version: None,
+        schema_valid: false,
+        id_matches_index: true,
+    };
     match context.files.load::<WasmProfile>(path) {
         Ok(loaded) => {
             fill(&mut status, &loaded.document);

@@ -5,7 +5,9 @@ use crate::build::checks::{self, Rules};
 use crate::build::produce::{self, Backend, Request};
 use crate::compiler::emit::sites::SiteTable;
 use crate::contract::digest;
-use crate::contract::files::{MAX_ARTIFACT_BYTES, MAX_DOCUMENT_BYTES, create_folder, encode, read_bounded, shown, with_suffix};
+use crate::contract::files::{
+    MAX_ARTIFACT_BYTES, MAX_DOCUMENT_BYTES, create_folder, encode, read_bounded, shown, with_suffix,
+};
 use crate::contract::load;
 use crate::engine::{Layout, Runtime, SolveCall, SolveModule};
 use crate::report::diagnostic::unreadable;
@@ -20,7 +22,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::path::{Path, PathBuf};
 use x07_wasm_contracts::cli::{RunArgs, RunCodegenBackend};
-use x07_wasm_contracts::types::{ProfileRef, RunReport, RunReportEngine, RunReportMemoryLayout, RunReportResult, WasmArtifact, WasmIncidentManifest, WasmIncidentManifestArtifactManifest as ArtifactManifest, WasmIncidentManifestMemoryExtent as MemoryExtent, WasmIncidentManifestRunIncident as RunIncident, WasmProfileCodegenBackend};
+use x07_wasm_contracts::types::{
+    ProfileRef, RunReport, RunReportEngine, RunReportMemoryLayout, RunReportResult, WasmArtifact, WasmIncidentManifest,
+    WasmIncidentManifestArtifactManifest as ArtifactManifest, WasmIncidentManifestMemoryExtent as MemoryExtent,
+    WasmIncidentManifestRunIncident as RunIncident, WasmProfileCodegenBackend,
+};
 
 /// Longest output that a report carries itself.
 const MAX_INLINE_OUTPUT: usize = 4096;
@@ -28,11 +34,17 @@ const MAX_INLINE_OUTPUT: usize = 4096;
 impl Handler for RunArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
         let mut result = emit::placeholder::<RunReport>();
-        result.engine = Some(RunReportEngine { name: Some("wasmtime".to_owned()), version: Some(Runtime::version().to_owned()) });
+        result.engine =
+            Some(RunReportEngine { name: Some("wasmtime".to_owned()), version: Some(Runtime::version().to_owned()) });
         let Some(selected) = profile(&self, context) else { return result };
         result.profile = ProfileRef { id: selected.profile.id.clone(), v: selected.profile.v };
         result.arena_cap_bytes = self.arena_cap_bytes.unwrap_or(selected.profile.defaults.arena_cap_bytes);
-        let input = input::read(&mut context.files, self.input.as_deref(), self.input_hex.as_deref(), self.input_base64.as_deref());
+        let input = input::read(
+            &mut context.files,
+            self.input.as_deref(),
+            self.input_hex.as_deref(),
+            self.input_base64.as_deref(),
+        );
         let input = match input {
             Ok(input) => input,
             Err(problem) => {
@@ -119,9 +131,18 @@ fn module(args: &RunArgs, context: &mut Context, selected: &Selected) -> Result<
     let external = args.x07.is_some() || backend == Backend::C;
     let folder = if external { tempfile::tempdir().ok() } else { None };
     let place = folder.as_ref().map(|f| f.path().to_path_buf()).unwrap_or_default();
-    let request = Request { project: &project, profile: &selected.profile, backend, x07: args.x07.as_deref(), emit_dir: &place.join("emit"), wasm: &place.join("program.wasm") };
+    let request = Request {
+        project: &project,
+        profile: &selected.profile,
+        backend,
+        x07: args.x07.as_deref(),
+        emit_dir: &place.join("emit"),
+        wasm: &place.join("program.wasm"),
+    };
     match produce::produce(context, &request) {
-        Some(made) => Ok(Module { digest: digest::of(format!("memory:{}.wasm", made.name), &made.wasm), bytes: made.wasm }),
+        Some(made) => {
+            Ok(Module { digest: digest::of(format!("memory:{}.wasm", made.name), &made.wasm), bytes: made.wasm })
+        }
         None => Err(Unmade::NotCompiled),
     }
 }
@@ -139,7 +160,8 @@ impl Call<'_> {
         let profile = &self.selected.profile;
         let rules = Rules { stage: Stage::Run, unparsable: Code::WasmInspectFailed, exports: true };
         let mut problems = Vec::new();
-        let checked = checks::module(&module.bytes, &module.digest.path, &profile.wasm_ld.ldflags, rules, &mut problems);
+        let checked =
+            checks::module(&module.bytes, &module.digest.path, &profile.wasm_ld.ldflags, rules, &mut problems);
         let facts = match checked {
             Ok(facts) => facts,
             Err(problem) => {
@@ -148,7 +170,14 @@ impl Call<'_> {
             }
         };
         let stack = facts.memory.stack_size_bytes;
-        self.result.memory = Some(RunReportMemoryLayout { plan: Some(facts.memory), arena_ptr: None, data_end: None, heap_base: None, input_ptr: None, retptr: None });
+        self.result.memory = Some(RunReportMemoryLayout {
+            plan: Some(facts.memory),
+            arena_ptr: None,
+            data_end: None,
+            heap_base: None,
+            input_ptr: None,
+            retptr: None,
+        });
         if !problems.is_empty() {
             context.extend(problems);
             return;
@@ -161,7 +190,14 @@ impl Call<'_> {
     /// Runs the program; yields its output.
     fn solve(&mut self, context: &mut Context, module: &Module, stack: u64) -> Option<Vec<u8>> {
         let Ok(arena_cap) = u32::try_from(self.result.arena_cap_bytes) else {
-            context.push(Diag::new(Code::ArenaCapTooLarge, format!("an arena of {} bytes is more than a 32-bit module can address; give at most {}", self.result.arena_cap_bytes, u32::MAX)));
+            context.push(Diag::new(
+                Code::ArenaCapTooLarge,
+                format!(
+                    "an arena of {} bytes is more than a 32-bit module can address; give at most {}",
+                    self.result.arena_cap_bytes,
+                    u32::MAX
+                ),
+            ));
             return None;
         };
         let overrides = Overrides {
@@ -190,7 +226,11 @@ impl Call<'_> {
             }
         };
         let max_output = self.args.max_output_bytes.unwrap_or(self.selected.profile.defaults.max_output_bytes);
-        let call = SolveCall { input: &self.input.bytes, arena_cap, max_output: u32::try_from(max_output).unwrap_or(u32::MAX) };
+        let call = SolveCall {
+            input: &self.input.bytes,
+            arena_cap,
+            max_output: u32::try_from(max_output).unwrap_or(u32::MAX),
+        };
         match compiled.solve(&runtime, &call) {
             Ok(output) => {
                 self.place(&output.layout);
@@ -225,12 +265,17 @@ impl Call<'_> {
             if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty())
                 && let Err(error) = create_folder(folder)
             {
-                context.push(Diag::new(Code::OutputIoFailed, format!("the folder of the output cannot be created: {error}")));
+                context.push(Diag::new(
+                    Code::OutputIoFailed,
+                    format!("the folder of the output cannot be created: {error}"),
+                ));
                 return;
             }
             match context.files.write(path, &output) {
                 Ok(_) => self.result.output.path = Some(shown(path)),
-                Err(error) => context.push(Diag::new(Code::OutputWriteFailed, format!("the output cannot be written: {error}"))),
+                Err(error) => {
+                    context.push(Diag::new(Code::OutputWriteFailed, format!("the output cannot be written: {error}")))
+                }
             }
         } else if context.json {
             if output.len() <= MAX_INLINE_OUTPUT {
@@ -250,7 +295,13 @@ fn site_table(bytes: &[u8]) -> Option<SiteTable> {
 }
 
 /// What a failed run leaves behind.
-fn incident(args: &RunArgs, selected: &Selected, input: &Input, module: Option<&Module>, result: &RunReportResult) -> Incident {
+fn incident(
+    args: &RunArgs,
+    selected: &Selected,
+    input: &Input,
+    module: Option<&Module>,
+    result: &RunReportResult,
+) -> Incident {
     let manifest_path = args.wasm.as_deref().map(|w| with_suffix(w, ".manifest.json"));
     let manifest = manifest_path.as_deref().map(|p| read_bounded(p, MAX_DOCUMENT_BYTES));
     let mut files = vec![("input.bin".to_owned(), input.bytes.clone())];
@@ -263,7 +314,8 @@ fn incident(args: &RunArgs, selected: &Selected, input: &Input, module: Option<&
             bytes
         }
         other => {
-            let read_error = other.as_ref().and_then(|r| r.as_ref().err()).filter(|e| !e.is_missing()).map(ToString::to_string);
+            let read_error =
+                other.as_ref().and_then(|r| r.as_ref().err()).filter(|e| !e.is_missing()).map(ToString::to_string);
             let document = synthesized(selected, module, result, manifest_path.as_deref(), read_error);
             // The bundle is a help for people: should our own document ever be invalid, it is left empty.
             encode(&document).unwrap_or_default()
@@ -280,13 +332,23 @@ fn incident(args: &RunArgs, selected: &Selected, input: &Input, module: Option<&
 }
 
 /// The incident manifest of a module without an artifact manifest.
-fn synthesized(selected: &Selected, module: Option<&Module>, result: &RunReportResult, manifest: Option<&Path>, read_error: Option<String>) -> WasmIncidentManifest {
+fn synthesized(
+    selected: &Selected,
+    module: Option<&Module>,
+    result: &RunReportResult,
+    manifest: Option<&Path>,
+    read_error: Option<String>,
+) -> WasmIncidentManifest {
     let mut document = RunIncident {
         schema_version: "x07.wasm.incident.manifest@0.1.0".to_owned(),
         kind: Some("run".to_owned()),
         profile: ProfileRef { id: selected.profile.id.clone(), v: selected.profile.v },
         wasm: result.wasm.clone(),
-        artifact_manifest: ArtifactManifest { path: manifest.map_or_else(|| "none".to_owned(), shown), present: false, read_error: Some(read_error) },
+        artifact_manifest: ArtifactManifest {
+            path: manifest.map_or_else(|| "none".to_owned(), shown),
+            present: false,
+            read_error: Some(read_error),
+        },
         exports: None,
         memory: None,
         inspect_error: None,
@@ -294,7 +356,11 @@ fn synthesized(selected: &Selected, module: Option<&Module>, result: &RunReportR
     };
     match module.map(|m| wasm::inspect(&m.bytes)) {
         Some(Ok(inspection)) => {
-            document.memory = inspection.memory.map(|m| MemoryExtent { initial_bytes: m.initial_bytes, max_bytes: m.stated_max_bytes(), growable: m.growable() });
+            document.memory = inspection.memory.map(|m| MemoryExtent {
+                initial_bytes: m.initial_bytes,
+                max_bytes: m.stated_max_bytes(),
+                growable: m.growable(),
+            });
             document.exports = Some(inspection.exports);
         }
         Some(Err(error)) => document.inspect_error = Some(error.to_string()),

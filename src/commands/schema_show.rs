@@ -31,7 +31,13 @@ impl Handler for SchemaShowArgs {
         let schema = match serde_json::from_str(contract.text) {
             Ok(Value::Object(members)) => Some(members),
             _ => {
-                context.push(Diag::new(Code::InternalError, format!("the schema {} is no JSON object; please report this as a mistake of x07-wasm", contract.file)));
+                context.push(Diag::new(
+                    Code::InternalError,
+                    format!(
+                        "the schema {} is no JSON object; please report this as a mistake of x07-wasm",
+                        contract.file
+                    ),
+                ));
                 None
             }
         };
@@ -47,10 +53,18 @@ impl Handler for SchemaShowArgs {
 }
 
 fn unknown(id: &str) -> Diag {
-    let names = CONTRACTS.iter().flat_map(|c| [c.schema_version, Some(c.file.trim_end_matches(".schema.json")), Some(c.id)]).flatten();
+    let names = CONTRACTS
+        .iter()
+        .flat_map(|c| [c.schema_version, Some(c.file.trim_end_matches(".schema.json")), Some(c.id)])
+        .flatten();
     let near = nearest(id, names);
-    let hint = if near.is_empty() { "`x07-wasm schema list` shows all".to_owned() } else { format!("did you mean {}?", near.join(", ")) };
-    Diag::new(Code::SchemaUnknown, format!("there is no schema {:?}; {hint}", clip(id.to_owned(), MAX_ID_CHARS))).data("suggestions", near)
+    let hint = if near.is_empty() {
+        "`x07-wasm schema list` shows all".to_owned()
+    } else {
+        format!("did you mean {}?", near.join(", "))
+    };
+    Diag::new(Code::SchemaUnknown, format!("there is no schema {:?}; {hint}", clip(id.to_owned(), MAX_ID_CHARS)))
+        .data("suggestions", near)
 }
 
 #[cfg(test)]
@@ -66,11 +80,19 @@ mod tests {
 
     #[test]
     fn a_schema_has_several_names() {
-        let names = ["x07.wasm.profile@0.3.0", "x07-wasm.profile.schema.json", "x07-wasm.profile", "https://x07.io/spec/x07-wasm.profile.schema.json"];
+        let names = [
+            "x07.wasm.profile@0.3.0",
+            "x07-wasm.profile.schema.json",
+            "x07-wasm.profile",
+            "https://x07.io/spec/x07-wasm.profile.schema.json",
+        ];
         for name in names {
             let (result, context) = show(name);
             assert!(!context.failed(), "{name}");
-            assert_eq!((result.path.as_str(), result.bytes_len), ("x07-wasm.profile.schema.json", context.stdout.len() as u64));
+            assert_eq!(
+                (result.path.as_str(), result.bytes_len),
+                ("x07-wasm.profile.schema.json", context.stdout.len() as u64)
+            );
             assert!(result.schema.is_some_and(|s| s.contains_key("$id")));
         }
     }

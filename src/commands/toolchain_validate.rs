@@ -6,7 +6,10 @@ use crate::report::Context;
 use crate::toolchain::probe::{compatibility_hash, probe};
 use crate::toolchain::profile::{Choice, select};
 use x07_wasm_contracts::cli::ToolchainValidateArgs;
-use x07_wasm_contracts::types::{ToolchainValidateReportResult, ToolchainValidateReportResultMode as Mode, ToolchainValidateReportToolStatus as ToolStatus};
+use x07_wasm_contracts::types::{
+    ToolchainValidateReportResult, ToolchainValidateReportResultMode as Mode,
+    ToolchainValidateReportToolStatus as ToolStatus,
+};
 
 impl Handler for ToolchainValidateArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
@@ -26,7 +29,13 @@ impl Handler for ToolchainValidateArgs {
             tools.push(probed.status);
         }
         let compatibility_hash = compatibility_hash(&selected.profile.ref_, &tools);
-        ToolchainValidateReportResult { compatibility_hash, index: selected.index, mode, profile: selected.profile, tools }
+        ToolchainValidateReportResult {
+            compatibility_hash,
+            index: selected.index,
+            mode,
+            profile: selected.profile,
+            tools,
+        }
     }
 }
 
@@ -52,7 +61,11 @@ mod tests {
 
     fn run(profile: &Path) -> (ToolchainValidateReportResult, Context) {
         let mut context = Context::new(Vec::new(), true, Instant::now());
-        let args = ToolchainValidateArgs { index: PathBuf::from("no/such/index.json"), profile: Some(profile.to_owned()), profile_id: None };
+        let args = ToolchainValidateArgs {
+            index: PathBuf::from("no/such/index.json"),
+            profile: Some(profile.to_owned()),
+            profile_id: None,
+        };
         let result = args.run(&mut context);
         (result, context)
     }
@@ -76,10 +89,16 @@ mod tests {
         assert_eq!((context.exit_code(), context.nondeterminism.uses_process), (0, false));
         assert_eq!(context.diagnostics().filter(|d| d.code == "X07WASM_TOOLCHAIN_TOOL_SPAWN_FAILED").count(), 5);
         assert_eq!((result.mode, result.tools.len(), result.index.is_none()), (Mode::ProfileFileV1, 8, true));
-        assert_eq!(result.tools.iter().filter(|t| t.ok).map(|t| t.tool_id.to_string()).collect::<Vec<_>>(), ["x07", "wasmtime", "wasm_tools"]);
+        assert_eq!(
+            result.tools.iter().filter(|t| t.ok).map(|t| t.tool_id.to_string()).collect::<Vec<_>>(),
+            ["x07", "wasmtime", "wasm_tools"]
+        );
         // The same tools give the same hash, others another.
         assert_eq!(result.compatibility_hash, changed(|_| {}).0.compatibility_hash);
-        assert_ne!(result.compatibility_hash, changed(|p| p["tools"]["wasmtime"]["constraint"] = json!("=1.0.0")).0.compatibility_hash);
+        assert_ne!(
+            result.compatibility_hash,
+            changed(|p| p["tools"]["wasmtime"]["constraint"] = json!("=1.0.0")).0.compatibility_hash
+        );
     }
 
     #[test]

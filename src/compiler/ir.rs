@@ -457,18 +457,62 @@ impl Op {
     #[must_use]
     pub fn result(self) -> Ty {
         match self {
-            Self::Add | Self::Sub | Self::Mul | Self::DivU | Self::RemU | Self::And | Self::Or | Self::Xor
-            | Self::Shl | Self::ShrU | Self::Eq | Self::Ne | Self::LtS | Self::LeS | Self::GtS | Self::GeS
-            | Self::LtU | Self::LeU | Self::GtU | Self::GeU | Self::ViewLen | Self::ViewGet | Self::ViewEq
-            | Self::ViewCmpRange | Self::ReadU32Le | Self::ParseU32 | Self::ParseU32At | Self::PrngLcgNext
-            | Self::SetExitCode | Self::VecLen | Self::VecCap | Self::VecGet | Self::OptionIsSome(_)
-            | Self::ResultIsOk(_) | Self::ResultErrCode(_) | Self::DocIsErr => Ty::I32,
+            Self::Add
+            | Self::Sub
+            | Self::Mul
+            | Self::DivU
+            | Self::RemU
+            | Self::And
+            | Self::Or
+            | Self::Xor
+            | Self::Shl
+            | Self::ShrU
+            | Self::Eq
+            | Self::Ne
+            | Self::LtS
+            | Self::LeS
+            | Self::GtS
+            | Self::GeS
+            | Self::LtU
+            | Self::LeU
+            | Self::GtU
+            | Self::GeU
+            | Self::ViewLen
+            | Self::ViewGet
+            | Self::ViewEq
+            | Self::ViewCmpRange
+            | Self::ReadU32Le
+            | Self::ParseU32
+            | Self::ParseU32At
+            | Self::PrngLcgNext
+            | Self::SetExitCode
+            | Self::VecLen
+            | Self::VecCap
+            | Self::VecGet
+            | Self::OptionIsSome(_)
+            | Self::ResultIsOk(_)
+            | Self::ResultErrCode(_)
+            | Self::DocIsErr => Ty::I32,
             Self::ViewSlice => Ty::View,
-            Self::ViewToBytes | Self::BytesAlloc | Self::Bytes1 | Self::BytesEmpty | Self::BytesSet
-            | Self::BytesConcat | Self::BytesCopy | Self::WriteU32Le | Self::FmtU32 | Self::FmtS32
+            Self::ViewToBytes
+            | Self::BytesAlloc
+            | Self::Bytes1
+            | Self::BytesEmpty
+            | Self::BytesSet
+            | Self::BytesConcat
+            | Self::BytesCopy
+            | Self::WriteU32Le
+            | Self::FmtU32
+            | Self::FmtS32
             | Self::VecIntoBytes => Ty::Bytes,
-            Self::VecWithCapacity | Self::VecSet | Self::VecPush | Self::VecClear | Self::VecReserveExact
-            | Self::VecExtendZeroes | Self::VecExtendView | Self::VecExtendRange => Ty::Vec,
+            Self::VecWithCapacity
+            | Self::VecSet
+            | Self::VecPush
+            | Self::VecClear
+            | Self::VecReserveExact
+            | Self::VecExtendZeroes
+            | Self::VecExtendView
+            | Self::VecExtendRange => Ty::Vec,
             Self::OptionNone(ty) | Self::OptionSome(ty) | Self::ResultOk(ty) | Self::ResultErr(ty) => ty,
             Self::OptionUnwrapOr(ty) | Self::ResultUnwrapOr(ty) => ty.payload(),
         }

@@ -96,7 +96,10 @@ pub fn compile(source: &dyn ModuleSource, options: &Options, target: &emit::Targ
         let wasm = program.and_then(|program| match emit::emit(&program, target) {
             Ok(wasm) => Some(wasm),
             Err(error) => {
-                problems.push(Problem::error(Code::X07cLimitExceeded, Stage::Codegen, error.to_string()));
+                // A program that passed the checker and contradicts itself is our mistake.
+                let ours = matches!(error, emit::EmitError::Malformed { .. });
+                let code = if ours { Code::InternalError } else { Code::X07cLimitExceeded };
+                problems.push(Problem::error(code, Stage::Codegen, error.to_string()));
                 None
             }
         });

@@ -992,7 +992,7 @@ mod tests {
             ["/decls/0/names/0", "/decls/0/names/1", "/decls/1"]
         );
         assert_eq!(found(&module(json!([defn])), Expect::Module("a.b")).len(), 1);
-        assert_eq!(found(&fine, Expect::Module("a.c"))[0].1, "/module_id");
+        assert!(found(&fine, Expect::Module("a.c")).iter().any(|(_, pointer)| pointer == "/module_id"));
     }
 
     #[test]

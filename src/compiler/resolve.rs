@@ -154,7 +154,13 @@ impl Loader<'_> {
         let standard = std_modules::is_standard(&import.id);
         let text = match std_modules::source(&import.id) {
             Some(text) => Ok(ModuleText { path: format!("{}.x07.json", import.id), text: text.to_owned() }),
-            None if standard || import.id == "std.brand" => Err(self.unavailable(&import.id)),
+            // An import alone is harmless: only a use of what is not there is an error.
+            None if standard => {
+                self.missing.insert(import.id.clone());
+                self.progress.insert(import.id.clone(), Progress::Done);
+                return false;
+            }
+            None if import.id == "std.brand" => Err(no_brand_module()),
             None => {
                 let found = self.source.module(&import.id);
                 found.map_err(|error| explain(&error, &format!("the module `{}`", import.id)))
@@ -172,18 +178,6 @@ impl Loader<'_> {
                 false
             }
         }
-    }
-
-    fn unavailable(&self, id: &str) -> Problem {
-        if id == "std.brand" {
-            let message = "`std.brand` is not a module: its operations are part of the language".to_owned();
-            return Problem::error(Code::X07Import0002, Stage::Lint, message)
-                .with_note("remove the import; calls of `std.brand.…` need none");
-        }
-        let message =
-            format!("the standard module `{id}` is part of the language, but this compiler does not carry it");
-        Problem::error(Code::X07cStdModuleUnavailable, Stage::Lower, message)
-            .with_note("call the built-in operations (`bytes.…`, `view.…`, `vec_u8.…`, `fmt.…`, `parse.…`) instead")
     }
 
     fn cycle(&mut self, open: &[Frame], importer: usize, import: &Import) {
@@ -220,6 +214,20 @@ fn path_of(error: &SourceError) -> Option<String> {
         | SourceError::NotUtf8 { path, .. }
         | SourceError::DigestMismatch { path, .. } => Some(path.clone()),
     }
+}
+
+fn no_brand_module() -> Problem {
+    let message = "`std.brand` is not a module: its operations are part of the language".to_owned();
+    Problem::error(Code::X07Import0002, Stage::Lint, message)
+        .with_note("remove the import; calls of `std.brand.…` need none")
+}
+
+/// A use of a standard module that this compiler does not carry.
+pub(super) fn unavailable(id: &str) -> Problem {
+    let message = format!("the standard module `{id}` is part of the language, but this compiler does not carry it");
+    Problem::error(Code::X07cStdModuleUnavailable, Stage::Lower, message)
+        .with_note("call the built-in operations (`bytes.…`, `view.…`, `vec_u8.…`, `fmt.…`, `parse.…`) instead")
+        .with_data("module", id)
 }
 
 fn explain(error: &SourceError, what: &str) -> Problem {

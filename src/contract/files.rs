@@ -1,7 +1,7 @@
 //! Reading and writing files: bounded, regular files only, atomic, and on the record.
 
 use super::json::canonical;
-use super::load::{self, Loaded, LoadError};
+use super::load::{self, LoadError, Loaded};
 use super::{Contract, digest};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
@@ -150,7 +150,9 @@ pub fn create_folder(path: &Path) -> Result<(), WriteError> {
 /// When it is there and cannot be removed.
 pub fn remove_stale(path: &Path) -> Result<(), WriteError> {
     match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WriteError { path: path.display().to_string(), source }),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(WriteError { path: path.display().to_string(), source })
+        }
         _ => Ok(()),
     }
 }
@@ -280,7 +282,11 @@ pub fn is_regular(path: &Path) -> bool {
 /// [`ReadError::TooLarge`], or what the system says.
 pub fn read_stdin(limit: u64) -> Result<Vec<u8>, ReadError> {
     let mut bytes = Vec::new();
-    io::stdin().lock().take(limit + 1).read_to_end(&mut bytes).map_err(|source| ReadError::Io { path: "<stdin>".to_owned(), source })?;
+    io::stdin()
+        .lock()
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| ReadError::Io { path: "<stdin>".to_owned(), source })?;
     if bytes.len() as u64 > limit {
         return Err(ReadError::TooLarge { path: "<stdin>".to_owned(), limit });
     }

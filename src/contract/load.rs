@@ -85,7 +85,13 @@ pub fn from_bytes<T: Contract>(file: &str, bytes: &[u8]) -> Result<Loaded<T>, Lo
         let lines = LineIndex::new(text);
         let problems = found.into_iter().map(|v| {
             let node = tree.resolve(&v.place).or_else(|| tree.resolve(&v.pointer));
-            let offset = node.map(|n| if v.rule == "additionalProperties" { tree.key_offset(n).unwrap_or(tree.span(n).start) } else { tree.span(n).start });
+            let offset = node.map(|n| {
+                if v.rule == "additionalProperties" {
+                    tree.key_offset(n).unwrap_or(tree.span(n).start)
+                } else {
+                    tree.span(n).start
+                }
+            });
             DocumentProblem {
                 file: file.to_owned(),
                 kind: ProblemKind::Schema,

@@ -15,7 +15,9 @@ pub enum UnsafePath {
     #[error("{0:?} is absolute; use a path relative to the folder")]
     Absolute(String),
     /// Has a component `.` or `..`, or a backslash that another system would take for a separator.
-    #[error("{0:?} has a component that is not a plain name (`.`, `..`, an empty one or one with `\\`); use plain names separated by `/`")]
+    #[error(
+        "{0:?} has a component that is not a plain name (`.`, `..`, an empty one or one with `\\`); use plain names separated by `/`"
+    )]
     NotPlain(String),
     /// An existing component is a symbolic link.
     #[error("{path:?} leads through the symbolic link {link:?}; copy the file instead of linking it")]
@@ -53,7 +55,8 @@ pub fn check_plain(relative: &str) -> Result<(), UnsafePath> {
     if relative.is_empty() {
         return Err(UnsafePath::Empty);
     }
-    let drive = relative.as_bytes().get(1) == Some(&b':') && relative.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    let drive =
+        relative.as_bytes().get(1) == Some(&b':') && relative.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
     if relative.starts_with(['/', '\\']) || drive {
         return Err(UnsafePath::Absolute(relative.to_owned()));
     }
@@ -81,7 +84,8 @@ mod tests {
         for good in ["a", "a/b.json", "..a/b..", ".hidden"] {
             assert_eq!(safe_join(folder.path(), good), Ok(folder.path().join(good)));
         }
-        for bad in ["", "/etc/passwd", "C:/x", "c:x", "\\x", "../x", "a/../b", "a//b", "./a", "a/.", "a\\..\\b", "a\0b"] {
+        for bad in ["", "/etc/passwd", "C:/x", "c:x", "\\x", "../x", "a/../b", "a//b", "./a", "a/.", "a\\..\\b", "a\0b"]
+        {
             assert!(safe_join(folder.path(), bad).is_err(), "{bad:?}");
         }
     }

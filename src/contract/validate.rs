@@ -131,7 +131,14 @@ fn violation(error: &ValidationError<'_>) -> Violation {
 /// does not already fail at a fixed member such as `kind`.
 fn closest<'c, 'e>(context: &'c [Vec<ValidationError<'e>>]) -> Option<&'c Vec<ValidationError<'e>>> {
     let wrong_tag = |branch: &&Vec<ValidationError<'_>>| {
-        branch.iter().any(|e| matches!(e.kind(), ValidationErrorKind::Constant { .. } | ValidationErrorKind::Enum { .. } | ValidationErrorKind::Type { .. }))
+        branch.iter().any(|e| {
+            matches!(
+                e.kind(),
+                ValidationErrorKind::Constant { .. }
+                    | ValidationErrorKind::Enum { .. }
+                    | ValidationErrorKind::Type { .. }
+            )
+        })
     };
     context.iter().filter(|b| !b.is_empty()).min_by_key(|b| (wrong_tag(b), b.len()))
 }
@@ -151,8 +158,13 @@ fn message(error: &ValidationError<'_>) -> String {
         }
         ValidationErrorKind::Type { .. } => {
             let text = error.to_string();
-            let wanted = text.rsplit("is not of type").next().or(text.rsplit("is not of types").next()).unwrap_or_default();
-            format!("{} has the wrong type; give {}", found(), wanted.trim().trim_start_matches('s').replace('"', "").trim())
+            let wanted =
+                text.rsplit("is not of type").next().or(text.rsplit("is not of types").next()).unwrap_or_default();
+            format!(
+                "{} has the wrong type; give {}",
+                found(),
+                wanted.trim().trim_start_matches('s').replace('"', "").trim()
+            )
         }
         ValidationErrorKind::Pattern { pattern } => format!("{} does not match the pattern {pattern}", found()),
         ValidationErrorKind::Minimum { limit } => format!("{} must be at least {limit}", found()),
@@ -161,10 +173,16 @@ fn message(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::MaxLength { limit } => format!("the text must have at most {limit} characters"),
         ValidationErrorKind::MinItems { limit } => format!("the list must have at least {limit} items"),
         ValidationErrorKind::MaxItems { limit } => format!("the list must have at most {limit} items"),
-        ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => match closest(context).and_then(|b| b.first()) {
-            Some(inner) => format!("fits none of the allowed forms; the closest one fails at {}: {}", place(inner), message(inner)),
-            None => format!("{} fits none of the allowed forms", found()),
-        },
+        ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
+            match closest(context).and_then(|b| b.first()) {
+                Some(inner) => format!(
+                    "fits none of the allowed forms; the closest one fails at {}: {}",
+                    place(inner),
+                    message(inner)
+                ),
+                None => format!("{} fits none of the allowed forms", found()),
+            }
+        }
         _ => clip(&error.to_string(), 300),
     }
 }
@@ -179,7 +197,11 @@ fn short(value: &Value) -> String {
 }
 
 fn clip(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit { text.to_owned() } else { text.chars().take(limit).chain("…".chars()).collect() }
+    if text.chars().count() <= limit {
+        text.to_owned()
+    } else {
+        text.chars().take(limit).chain("…".chars()).collect()
+    }
 }
 
 #[cfg(test)]
@@ -197,10 +219,15 @@ mod tests {
     #[test]
     fn all_violations_with_place_rule_and_cure() {
         let contract = ContractInfo::find("x07.arch.wasm.index@0.1.0").expect("listed");
-        let document = json!({"schema_version":"x07.arch.wasm.index@0.1.0","profiles":[{"id":"a b","path":3}],"extra":1});
-        let found: Vec<(String, String)> = violations(contract, &document).into_iter().map(|v| (v.place, v.message)).collect();
+        let document =
+            json!({"schema_version":"x07.arch.wasm.index@0.1.0","profiles":[{"id":"a b","path":3}],"extra":1});
+        let found: Vec<(String, String)> =
+            violations(contract, &document).into_iter().map(|v| (v.place, v.message)).collect();
         assert_eq!(found.len(), 3, "{found:?}");
-        assert_eq!(found[0], ("/extra".to_owned(), "unknown member \"extra\"; remove it or correct its name".to_owned()));
+        assert_eq!(
+            found[0],
+            ("/extra".to_owned(), "unknown member \"extra\"; remove it or correct its name".to_owned())
+        );
         assert!(found[1].0 == "/profiles/0/id" && found[1].1.contains("does not match the pattern"));
         assert_eq!(found[2], ("/profiles/0/path".to_owned(), "3 has the wrong type; give string".to_owned()));
     }

@@ -80,7 +80,10 @@ fn settings(text: &str) -> Result<Settings, String> {
         return Err("there is no table [cache]".to_owned());
     };
     if cache.contains_key("directory") {
-        return Err("a project may not choose the cache's directory, because code found there is run; remove `directory`".to_owned());
+        return Err(
+            "a project may not choose the cache's directory, because code found there is run; remove `directory`"
+                .to_owned(),
+        );
     }
     match cache.remove("enabled") {
         None | Some(toml::Value::Boolean(true)) => {}
@@ -100,7 +103,10 @@ mod tests {
         assert_eq!(settings("# ours\n[cache]\nenabled = true # on\n"), Ok(Settings::On(String::new())));
         assert_eq!(settings("[cache]\nenabled=false\n"), Ok(Settings::Off));
         assert_eq!(settings("[cache]\n"), Ok(Settings::On(String::new())));
-        assert_eq!(settings("cache = { enabled = true, cleanup-interval = '1d' }"), Ok(Settings::On("[cache]\ncleanup-interval = \"1d\"\n".to_owned())));
+        assert_eq!(
+            settings("cache = { enabled = true, cleanup-interval = '1d' }"),
+            Ok(Settings::On("[cache]\ncleanup-interval = \"1d\"\n".to_owned()))
+        );
         for wrong in ["", "[cache", "[cache]\nenabled = 1\n", "cache = 3"] {
             assert!(settings(wrong).is_err(), "{wrong}");
         }
@@ -108,7 +114,12 @@ mod tests {
 
     #[test]
     fn a_project_cannot_choose_where_code_comes_from() {
-        for text in ["[cache]\ndirectory = '/x'\n", "cache.directory = '/x'", "cache = { 'directory' = '/x' }", "[ cache ]\n\"directory\" = '/x'"] {
+        for text in [
+            "[cache]\ndirectory = '/x'\n",
+            "cache.directory = '/x'",
+            "cache = { 'directory' = '/x' }",
+            "[ cache ]\n\"directory\" = '/x'",
+        ] {
             assert!(settings(text).is_err_and(|why| why.contains("directory")), "{text}");
         }
     }

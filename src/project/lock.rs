@@ -43,21 +43,41 @@ struct Wanted {
 ///
 /// # Errors
 /// Every difference between manifest, lockfile and disk.
-pub fn verify(files: &mut Files, manifest_path: &Path, folder: &Path, manifest: &Manifest) -> Result<Vec<LockedPackage>, Vec<Diag>> {
+pub fn verify(
+    files: &mut Files,
+    manifest_path: &Path,
+    folder: &Path,
+    manifest: &Manifest,
+) -> Result<Vec<LockedPackage>, Vec<Diag>> {
     let wanted = wanted(manifest);
     let name = manifest.lockfile.as_ref().and_then(|l| l.as_deref()).map_or("x07.lock.json", str::trim);
-    let path = safe_join(folder, name.trim_start_matches("./")).map_err(|e| vec![unsafe_path(manifest_path, "/lockfile", name, &e.to_string())])?;
+    let path = safe_join(folder, name.trim_start_matches("./"))
+        .map_err(|e| vec![unsafe_path(manifest_path, "/lockfile", name, &e.to_string())])?;
     let lock = match files.load::<Lock>(&path) {
         Ok(loaded) => loaded.document,
         Err(LoadError::Read(error)) if error.is_missing() && wanted.is_empty() => return Ok(Vec::new()),
         Err(LoadError::Read(error)) if error.is_missing() => {
-            return Err(vec![invalid(&path, format!("does not exist, but the project has {} dependencies; run `x07 pkg lock --project {}`", wanted.len(), shown(manifest_path)))]);
+            return Err(vec![invalid(
+                &path,
+                format!(
+                    "does not exist, but the project has {} dependencies; run `x07 pkg lock --project {}`",
+                    wanted.len(),
+                    shown(manifest_path)
+                ),
+            )]);
         }
         Err(error) => return Err(DocumentCodes::all(Code::ProjectLockInvalid).diagnose("lockfile", &error)),
     };
     let mut problems = Vec::new();
     if lock.dependencies.len() != wanted.len() {
-        problems.push(invalid(&path, format!("locks {} packages, but the project has {} dependencies; lock the project again", lock.dependencies.len(), wanted.len())));
+        problems.push(invalid(
+            &path,
+            format!(
+                "locks {} packages, but the project has {} dependencies; lock the project again",
+                lock.dependencies.len(),
+                wanted.len()
+            ),
+        ));
     }
     let mut packages = Vec::new();
     for want in &wanted {
@@ -80,13 +100,24 @@ fn wanted(manifest: &Manifest) -> Vec<Wanted> {
         let patch = patches.and_then(|p| p.get(d.name.trim()));
         let version = patch.map_or(d.version.as_str(), |p| p.version.as_str());
         let path = patch.and_then(|p| p.path.as_ref()).and_then(|p| p.as_deref()).unwrap_or(&d.path);
-        Wanted { name: d.name.trim().to_owned(), version: version.trim().to_owned(), path: path.trim().to_owned(), pointer: format!("/dependencies/{i}") }
+        Wanted {
+            name: d.name.trim().to_owned(),
+            version: version.trim().to_owned(),
+            path: path.trim().to_owned(),
+            pointer: format!("/dependencies/{i}"),
+        }
     })
     .collect()
 }
 
 /// Checks one package against its lock entry.
-fn package(lock_path: &Path, manifest_path: &Path, folder: &Path, want: &Wanted, locked: &LockDependency) -> Result<LockedPackage, Vec<Diag>> {
+fn package(
+    lock_path: &Path,
+    manifest_path: &Path,
+    folder: &Path,
+    want: &Wanted,
+    locked: &LockDependency,
+) -> Result<LockedPackage, Vec<Diag>> {
     let mut problems = Vec::new();
     let mut differs = |what: &str, lock: &str, found: &str| {
         if lock != found {
@@ -100,7 +131,8 @@ fn package(lock_path: &Path, manifest_path: &Path, folder: &Path, want: &Wanted,
     };
     differs("version", locked.version.trim(), &want.version);
     differs("path", locked.path.trim(), &want.path);
-    let package_folder = resolve(folder, &want.path).map_err(|e| vec![unsafe_path(manifest_path, &format!("{}/path", want.pointer), &want.path, &e)])?;
+    let package_folder = resolve(folder, &want.path)
+        .map_err(|e| vec![unsafe_path(manifest_path, &format!("{}/path", want.pointer), &want.path, &e)])?;
     let package_file = package_folder.join("x07-package.json");
     let bytes = match read_bounded(&package_file, MAX_DOCUMENT_BYTES) {
         Ok(bytes) => bytes,
@@ -115,10 +147,13 @@ fn package(lock_path: &Path, manifest_path: &Path, folder: &Path, want: &Wanted,
         Err(error) => return Err(vec![unreadable(&want.name, &error)]),
     };
     differs("manifest digest", &locked.package_manifest_sha256, &sha256_hex(&bytes));
-    let manifest = load::from_bytes::<Package>(&shown(&package_file), &bytes).map_err(|e| DocumentCodes::all(Code::ProjectLockInvalid).diagnose("package manifest", &e))?.document;
+    let manifest = load::from_bytes::<Package>(&shown(&package_file), &bytes)
+        .map_err(|e| DocumentCodes::all(Code::ProjectLockInvalid).diagnose("package manifest", &e))?
+        .document;
     differs("module root", locked.module_root.trim(), manifest.module_root.trim());
     differs("manifest version", locked.version.trim(), manifest.version.trim());
-    let module_folder = resolve(&package_folder, manifest.module_root.trim()).map_err(|e| vec![unsafe_path(&package_file, "/module_root", &manifest.module_root, &e)])?;
+    let module_folder = resolve(&package_folder, manifest.module_root.trim())
+        .map_err(|e| vec![unsafe_path(&package_file, "/module_root", &manifest.module_root, &e)])?;
     for id in &manifest.modules {
         if !locked.modules_sha256.contains_key(id) {
             differs("modules", "(nothing)", id);
@@ -130,7 +165,9 @@ fn package(lock_path: &Path, manifest_path: &Path, folder: &Path, want: &Wanted,
             continue;
         }
         let relative = format!("{}.x07.json", id.replace('.', "/"));
-        let found = safe_join(&module_folder, &relative).map_err(|e| e.to_string()).and_then(|p| read_bounded(&p, MAX_MODULE_BYTES).map_err(|e| e.to_string()));
+        let found = safe_join(&module_folder, &relative)
+            .map_err(|e| e.to_string())
+            .and_then(|p| read_bounded(&p, MAX_MODULE_BYTES).map_err(|e| e.to_string()));
         match found {
             Ok(bytes) => differs(&format!("digest of the module {id}"), expected, &sha256_hex(&bytes)),
             Err(why) => differs(&format!("module {id}"), expected, &why),
@@ -139,11 +176,17 @@ fn package(lock_path: &Path, manifest_path: &Path, folder: &Path, want: &Wanted,
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(LockedPackage { name: want.name.clone(), version: want.version.clone(), module_folder, modules: locked.modules_sha256.clone() })
+    Ok(LockedPackage {
+        name: want.name.clone(),
+        version: want.version.clone(),
+        module_folder,
+        modules: locked.modules_sha256.clone(),
+    })
 }
 
 fn unreadable(name: &str, error: &ReadError) -> Diag {
-    Diag::new(Code::ProjectDependencyMissing, format!("the manifest of the package {name} cannot be read: {error}")).data("package", name)
+    Diag::new(Code::ProjectDependencyMissing, format!("the manifest of the package {name} cannot be read: {error}"))
+        .data("package", name)
 }
 
 fn invalid(path: &Path, message: String) -> Diag {

@@ -7,7 +7,8 @@ use crate::report::{Code, Diag, DocumentCodes};
 use std::path::{Path, PathBuf};
 use x07_wasm_contracts::types::{Project as Manifest, ProjectWorld};
 
-const CODES: DocumentCodes = DocumentCodes { read: Code::ProjectReadFailed, json: Code::ProjectParseFailed, schema: Code::ProjectParseFailed };
+const CODES: DocumentCodes =
+    DocumentCodes { read: Code::ProjectReadFailed, json: Code::ProjectParseFailed, schema: Code::ProjectParseFailed };
 
 /// An opened project: everything that decides which files are part of it.
 #[derive(Debug)]
@@ -45,8 +46,15 @@ pub fn open(files: &mut Files, path: &Path) -> Result<Project, Vec<Diag>> {
     let mut problems = Vec::new();
     if manifest.world != ProjectWorld::SolvePure {
         problems.push(
-            Diag::new(Code::ProjectParseFailed, format!("{}: the world {} does not compile to wasm; set \"world\" to \"solve-pure\"", shown(path), manifest.world))
-                .data("instance_path", "/world"),
+            Diag::new(
+                Code::ProjectParseFailed,
+                format!(
+                    "{}: the world {} does not compile to wasm; set \"world\" to \"solve-pure\"",
+                    shown(path),
+                    manifest.world
+                ),
+            )
+            .data("instance_path", "/world"),
         );
     }
     let entry = entry(&folder, manifest.entry.trim(), &mut problems);
@@ -70,9 +78,14 @@ pub fn open(files: &mut Files, path: &Path) -> Result<Project, Vec<Diag>> {
         Err(found) => problems.extend(found),
     }
     match entry {
-        Some(entry) if problems.is_empty() => {
-            Ok(Project { manifest_path: path.to_owned(), name: name(&folder), folder, entry, roots, dependencies: dependencies.len() })
-        }
+        Some(entry) if problems.is_empty() => Ok(Project {
+            manifest_path: path.to_owned(),
+            name: name(&folder),
+            folder,
+            entry,
+            roots,
+            dependencies: dependencies.len(),
+        }),
         _ => Err(problems),
     }
 }
@@ -84,21 +97,44 @@ fn name(folder: &Path) -> String {
 
 fn entry(folder: &Path, entry: &str, problems: &mut Vec<Diag>) -> Option<PathBuf> {
     if !entry.ends_with(".x07.json") {
-        problems.push(Diag::new(Code::ProjectParseFailed, format!("the entry {entry:?} is not a module file; its name must end in .x07.json")).data("instance_path", "/entry"));
+        problems.push(
+            Diag::new(
+                Code::ProjectParseFailed,
+                format!("the entry {entry:?} is not a module file; its name must end in .x07.json"),
+            )
+            .data("instance_path", "/entry"),
+        );
         return None;
     }
     match safe_join(folder, entry.trim_start_matches("./")) {
         Ok(path) if is_regular(&path) => Some(path),
         Ok(path) if path.exists() => {
-            problems.push(Diag::new(Code::ProjectEntryReadFailed, format!("the entry {} is not a regular file; give the path of a module file", shown(&path))).data("path", shown(&path)));
+            problems.push(
+                Diag::new(
+                    Code::ProjectEntryReadFailed,
+                    format!("the entry {} is not a regular file; give the path of a module file", shown(&path)),
+                )
+                .data("path", shown(&path)),
+            );
             None
         }
         Ok(path) => {
-            problems.push(Diag::new(Code::ProjectEntryMissing, format!("the entry {} does not exist; create it or correct \"entry\" in the manifest", shown(&path))).data("path", shown(&path)));
+            problems.push(
+                Diag::new(
+                    Code::ProjectEntryMissing,
+                    format!(
+                        "the entry {} does not exist; create it or correct \"entry\" in the manifest",
+                        shown(&path)
+                    ),
+                )
+                .data("path", shown(&path)),
+            );
             None
         }
         Err(why) => {
-            problems.push(Diag::new(Code::PathUnsafe, format!("the entry is not safe: {why}")).data("instance_path", "/entry"));
+            problems.push(
+                Diag::new(Code::PathUnsafe, format!("the entry is not safe: {why}")).data("instance_path", "/entry"),
+            );
             None
         }
     }
@@ -138,5 +174,10 @@ fn workspace(folder: &Path) -> Result<PathBuf, String> {
 /// The diagnostic for a path that a manifest may not name.
 #[must_use]
 pub fn unsafe_path(manifest: &Path, pointer: &str, path: &str, why: &str) -> Diag {
-    Diag::new(Code::PathUnsafe, format!("{} names the path {path:?} at {pointer}, which is refused: {why}", shown(manifest))).data("instance_path", pointer).data("path", path)
+    Diag::new(
+        Code::PathUnsafe,
+        format!("{} names the path {path:?} at {pointer}, which is refused: {why}", shown(manifest)),
+    )
+    .data("instance_path", pointer)
+    .data("path", path)
 }

@@ -44,7 +44,8 @@ impl<'p> ProjectSource<'p> {
             }
         }
         self.read.borrow_mut().push(digest::of(name.clone(), &bytes));
-        let text = String::from_utf8(bytes).map_err(|e| SourceError::NotUtf8 { path: name.clone(), offset: e.utf8_error().valid_up_to() })?;
+        let text = String::from_utf8(bytes)
+            .map_err(|e| SourceError::NotUtf8 { path: name.clone(), offset: e.utf8_error().valid_up_to() })?;
         Ok(ModuleText { path: name, text })
     }
 }
@@ -62,7 +63,12 @@ impl ModuleSource for ProjectSource<'_> {
             match safe_join(&root.folder, &relative) {
                 Ok(path) if is_regular(&path) => found.push((root, path)),
                 Ok(path) => searched.push(shown(&path)),
-                Err(why) => return Err(SourceError::Unreadable { path: shown(&root.folder.join(&relative)), reason: why.to_string() }),
+                Err(why) => {
+                    return Err(SourceError::Unreadable {
+                        path: shown(&root.folder.join(&relative)),
+                        reason: why.to_string(),
+                    });
+                }
             }
         }
         match found.as_slice() {
@@ -71,7 +77,8 @@ impl ModuleSource for ProjectSource<'_> {
                 self.text(path, expected)
             }
             [] => {
-                let text_form = self.project.roots.iter().map(|r| r.folder.join(format!("{stem}.x07t"))).find(|p| is_regular(p));
+                let text_form =
+                    self.project.roots.iter().map(|r| r.folder.join(format!("{stem}.x07t"))).find(|p| is_regular(p));
                 Err(match text_form {
                     Some(path) => SourceError::TextForm { path: shown(&path) },
                     None => SourceError::NotFound { searched },

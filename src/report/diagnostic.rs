@@ -64,7 +64,8 @@ impl Diag {
     /// At a place in a text file.
     #[must_use]
     pub fn at_text(mut self, file: &str, position: TextPosition) -> Self {
-        let place = Position { line: position.line.into(), col: position.column.into(), offset: Some(position.offset.into()) };
+        let place =
+            Position { line: position.line.into(), col: position.column.into(), offset: Some(position.offset.into()) };
         let span = Span { file: Some(file.to_owned()), start: place.clone(), end: place };
         self.0.loc = Some(Location::Text(LocText { kind: "text".to_owned(), snippet: None, span }));
         self
@@ -84,7 +85,8 @@ impl Diag {
     /// With a mechanical repair of the program.
     #[must_use]
     pub fn fix(mut self, note: &str, patch: Vec<PatchOp>) -> Self {
-        self.0.quickfix = Some(Quickfix { kind: "json_patch".to_owned(), note: Some(clip(note.to_owned(), 512)), patch });
+        self.0.quickfix =
+            Some(Quickfix { kind: "json_patch".to_owned(), note: Some(clip(note.to_owned(), 512)), patch });
         self
     }
 
@@ -151,7 +153,11 @@ impl DocumentCodes {
             .data("file", problem.file.as_str())
             .data("instance_path", problem.pointer.as_str())
             .data("rule", problem.rule.as_str());
-        let diag = if problem.schema_pointer.is_empty() { diag } else { diag.data("schema_path", problem.schema_pointer.as_str()) };
+        let diag = if problem.schema_pointer.is_empty() {
+            diag
+        } else {
+            diag.data("schema_path", problem.schema_pointer.as_str())
+        };
         match problem.position {
             Some(position) => diag.at_text(&problem.file, position),
             None => diag,

@@ -72,9 +72,16 @@ pub fn finish<R: Report>(mut context: Context, result: R::Result) -> Finished {
     if let (Some(incident), Some(report)) = (&incident, &value) {
         let messages: Vec<String> = diagnostics.iter().map(|d| d.message.clone()).collect();
         if let Err(error) = incident.write(&canonical::compact(report), &messages) {
-            let warning = Diag::new(Code::IncidentBundleWriteFailed, format!("the incident bundle cannot be written: {error}; the report is complete, but the run cannot be looked at later"));
+            let warning = Diag::new(
+                Code::IncidentBundleWriteFailed,
+                format!(
+                    "the incident bundle cannot be written: {error}; the report is complete, but the run cannot be looked at later"
+                ),
+            );
             let warning = warning.build();
-            if let (Some(Value::Array(list)), Ok(entry)) = (value.as_mut().and_then(|v| v.get_mut("diagnostics")), serde_json::to_value(&warning)) {
+            if let (Some(Value::Array(list)), Ok(entry)) =
+                (value.as_mut().and_then(|v| v.get_mut("diagnostics")), serde_json::to_value(&warning))
+            {
                 list.push(entry);
             }
             diagnostics.push(warning);
@@ -83,16 +90,36 @@ pub fn finish<R: Report>(mut context: Context, result: R::Result) -> Finished {
     if parts.json {
         let violations = value.as_ref().map(|v| validate::violations(R::INFO, v)).unwrap_or_default();
         if value.is_none() || !violations.is_empty() {
-            let what = violations.first().map_or_else(|| "it cannot be written as JSON".to_owned(), |v| format!("{}: {}", v.pointer, v.message));
-            let diag = Diag::new(Code::InternalReportInvalid, format!("the report of {} violates its own contract ({what}); please report this as a mistake of x07-wasm", R::COMMAND)).build();
+            let what = violations
+                .first()
+                .map_or_else(|| "it cannot be written as JSON".to_owned(), |v| format!("{}: {}", v.pointer, v.message));
+            let diag = Diag::new(
+                Code::InternalReportInvalid,
+                format!(
+                    "the report of {} violates its own contract ({what}); please report this as a mistake of x07-wasm",
+                    R::COMMAND
+                ),
+            )
+            .build();
             exit_code = 2;
-            let minimal = R::assemble(Envelope { ok: false, exit_code, diagnostics: vec![diag.clone()], meta: parts.meta, result: placeholder::<R>() });
+            let minimal = R::assemble(Envelope {
+                ok: false,
+                exit_code,
+                diagnostics: vec![diag.clone()],
+                meta: parts.meta,
+                result: placeholder::<R>(),
+            });
             value = serde_json::to_value(minimal).ok();
             diagnostics.push(diag);
         }
     }
     let stderr = if parts.json { Vec::new() } else { diagnostics.iter().map(human::diagnostic).chain(notes).collect() };
-    Finished { report: value.filter(|_| parts.json), exit_code, stdout: if parts.json { Vec::new() } else { stdout }, stderr }
+    Finished {
+        report: value.filter(|_| parts.json),
+        exit_code,
+        stdout: if parts.json { Vec::new() } else { stdout },
+        stderr,
+    }
 }
 
 /// A context taken apart.
@@ -110,11 +137,18 @@ impl Parts {
         let cwd = std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default();
         let (argv, elapsed_ms, json) = (context.argv().to_vec(), context.elapsed_ms(), context.json);
         let (inputs, outputs) = context.files.into_parts();
-        let meta = Meta { argv, cwd, elapsed_ms, inputs, outputs, nondeterminism: context.nondeterminism, tool: context.tool };
+        let meta =
+            Meta { argv, cwd, elapsed_ms, inputs, outputs, nondeterminism: context.nondeterminism, tool: context.tool };
         Self { json, exit_code, diagnostics, meta }
     }
 
     fn envelope<T>(&self, result: T) -> Envelope<T> {
-        Envelope { ok: self.exit_code == 0, exit_code: self.exit_code, diagnostics: self.diagnostics.clone(), meta: self.meta.clone(), result }
+        Envelope {
+            ok: self.exit_code == 0,
+            exit_code: self.exit_code,
+            diagnostics: self.diagnostics.clone(),
+            meta: self.meta.clone(),
+            result,
+        }
     }
 }

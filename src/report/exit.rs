@@ -25,12 +25,17 @@ pub enum Origin {
 /// The exit code of a report.
 pub fn code<'d>(diagnostics: impl Iterator<Item = (&'d Diagnostic, Origin)>) -> u8 {
     let rank = |exit: u8| [2, 3, 4, 1].iter().position(|e| *e == exit).unwrap_or(usize::MAX);
-    diagnostics.filter(|(d, _)| d.severity == Severity::Error).map(|(d, origin)| of_error(d, origin)).min_by_key(|e| rank(*e)).unwrap_or(0)
+    diagnostics
+        .filter(|(d, _)| d.severity == Severity::Error)
+        .map(|(d, origin)| of_error(d, origin))
+        .min_by_key(|e| rank(*e))
+        .unwrap_or(0)
 }
 
 fn of_error(diagnostic: &Diagnostic, origin: Origin) -> u8 {
     let code = diagnostic.code.as_str();
-    let environment = ["_SPAWN_FAILED", "_WRITE_FAILED", "_IO_FAILED"].iter().any(|s| code.ends_with(s)) || code.starts_with("X07WASM_INTERNAL_");
+    let environment = ["_SPAWN_FAILED", "_WRITE_FAILED", "_IO_FAILED"].iter().any(|s| code.ends_with(s))
+        || code.starts_with("X07WASM_INTERNAL_");
     if origin == Origin::Host && environment {
         2
     } else if diagnostic.stage == Stage::Parse {
@@ -50,7 +55,17 @@ mod tests {
         let made: Vec<(Diagnostic, Origin)> = list
             .iter()
             .map(|(c, severity, stage, origin)| {
-                let diagnostic = Diagnostic { code: (*c).to_owned(), severity: *severity, stage: *stage, message: "m".to_owned(), data: None, loc: None, notes: None, quickfix: None, related: None };
+                let diagnostic = Diagnostic {
+                    code: (*c).to_owned(),
+                    severity: *severity,
+                    stage: *stage,
+                    message: "m".to_owned(),
+                    data: None,
+                    loc: None,
+                    notes: None,
+                    quickfix: None,
+                    related: None,
+                };
                 (diagnostic, *origin)
             })
             .collect();

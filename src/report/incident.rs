@@ -47,7 +47,8 @@ impl Incident {
             write_atomic(&folder.join(name), bytes)?;
         }
         write_atomic(&folder.join(self.report_name), report)?;
-        let lines: Vec<&str> = self.stderr.iter().chain(messages).map(String::as_str).filter(|l| !l.trim().is_empty()).collect();
+        let lines: Vec<&str> =
+            self.stderr.iter().chain(messages).map(String::as_str).filter(|l| !l.trim().is_empty()).collect();
         if !lines.is_empty() {
             write_atomic(&folder.join("stderr.txt"), format!("{}\n", lines.join("\n")).as_bytes())?;
         }
@@ -69,8 +70,15 @@ mod tests {
     #[test]
     fn all_files_stand_in_the_bundle() {
         let folder = tempfile::tempdir().expect("a folder");
-        let incident = Incident { root: folder.path().to_owned(), run_id: "r".to_owned(), files: vec![("input.bin".to_owned(), b"x".to_vec())], report_name: "run.report.json", stderr: vec!["trap".to_owned()] };
-        let written = incident.write_under(&folder.path().join("day"), b"{}\n", &["message".to_owned()]).expect("written");
+        let incident = Incident {
+            root: folder.path().to_owned(),
+            run_id: "r".to_owned(),
+            files: vec![("input.bin".to_owned(), b"x".to_vec())],
+            report_name: "run.report.json",
+            stderr: vec!["trap".to_owned()],
+        };
+        let written =
+            incident.write_under(&folder.path().join("day"), b"{}\n", &["message".to_owned()]).expect("written");
         assert_eq!(std::fs::read(written.join("input.bin")).expect("there"), b"x");
         assert_eq!(std::fs::read(written.join("run.report.json")).expect("there"), b"{}\n");
         assert_eq!(std::fs::read(written.join("stderr.txt")).expect("there"), b"trap\nmessage\n");

@@ -9,11 +9,15 @@ use crate::report::{Code, Diag};
 #[must_use]
 pub fn engine_error(error: &EngineError) -> Diag {
     let (code, cure) = match error {
-        EngineError::Config { .. } | EngineError::PoolingNeedsLimits { .. } => (Code::WasmtimeEngineFailed, "; correct the limits of the profile or the options"),
+        EngineError::Config { .. } | EngineError::PoolingNeedsLimits { .. } => {
+            (Code::WasmtimeEngineFailed, "; correct the limits of the profile or the options")
+        }
         EngineError::Invalid { .. } => (Code::WasmInvalid, "; build the module again"),
         EngineError::Compile { .. } => (Code::WasmCompileFailed, "; build the module again"),
         EngineError::Imports { .. } => (Code::WasmImportsUnsupported, "; a solve module imports nothing"),
-        EngineError::Export(error) => (export_code(error), "; a solve module exports x07_solve_v2, memory, __heap_base and __data_end"),
+        EngineError::Export(error) => {
+            (export_code(error), "; a solve module exports x07_solve_v2, memory, __heap_base and __data_end")
+        }
         EngineError::MemoryLimit { .. } => (Code::BudgetExceededMemory, "; raise --max-memory-bytes"),
         EngineError::TableLimit { .. } => (Code::BudgetExceededTable, "; raise --max-table-elements"),
     };
@@ -48,25 +52,42 @@ pub struct Explained {
 #[must_use]
 pub fn solve_error(error: &SolveError, sites: Option<&SiteTable>) -> Explained {
     let text = error.to_string();
-    let limit = |code, cure: &str| Explained { diag: Diag::new(code, format!("the program was stopped: {text}; {cure}")), trap: Some(text.clone()) };
+    let limit = |code, cure: &str| Explained {
+        diag: Diag::new(code, format!("the program was stopped: {text}; {cure}")),
+        trap: Some(text.clone()),
+    };
     let refused = |code, cure: &str| Explained { diag: Diag::new(code, format!("{text}; {cure}")), trap: None };
     match error {
         SolveError::Fuel => limit(Code::BudgetExceededCpuFuel, "raise --max-fuel if the program needs more"),
-        SolveError::Memory { .. } => limit(Code::BudgetExceededMemory, "raise --max-memory-bytes if the program needs more"),
-        SolveError::Table { .. } => limit(Code::BudgetExceededTable, "raise --max-table-elements if the program needs more"),
-        SolveError::WasmStack => limit(Code::BudgetExceededWasmStack, "raise --max-wasm-stack-bytes, or look for a recursion without end"),
-        SolveError::WallTime { .. } => limit(Code::BudgetExceededWalltime, "raise --max-wall-ms if the program needs longer"),
+        SolveError::Memory { .. } => {
+            limit(Code::BudgetExceededMemory, "raise --max-memory-bytes if the program needs more")
+        }
+        SolveError::Table { .. } => {
+            limit(Code::BudgetExceededTable, "raise --max-table-elements if the program needs more")
+        }
+        SolveError::WasmStack => {
+            limit(Code::BudgetExceededWasmStack, "raise --max-wasm-stack-bytes, or look for a recursion without end")
+        }
+        SolveError::WallTime { .. } => {
+            limit(Code::BudgetExceededWalltime, "raise --max-wall-ms if the program needs longer")
+        }
         SolveError::ArenaDoesNotFit { need_bytes, have_bytes } => {
-            let mut explained = refused(Code::BudgetExceededMemory, "lower --arena-cap-bytes, shorten the input, or build with a larger --initial-memory");
+            let mut explained = refused(
+                Code::BudgetExceededMemory,
+                "lower --arena-cap-bytes, shorten the input, or build with a larger --initial-memory",
+            );
             explained.diag = explained.diag.data("need_bytes", *need_bytes).data("have_bytes", *have_bytes);
             explained
         }
         SolveError::OutputTooLarge { out_len, max_output_bytes } => {
-            let mut explained = refused(Code::BudgetExceededOutput, "raise --max-output-bytes if the output may be that long");
+            let mut explained =
+                refused(Code::BudgetExceededOutput, "raise --max-output-bytes if the output may be that long");
             explained.diag = explained.diag.data("out_len", *out_len).data("max_output_bytes", *max_output_bytes);
             explained
         }
-        SolveError::OutputOutsideArena { .. } | SolveError::OutputOutsideMemory { .. } | SolveError::LayoutOverflow { .. } => {
+        SolveError::OutputOutsideArena { .. }
+        | SolveError::OutputOutsideMemory { .. }
+        | SolveError::LayoutOverflow { .. } => {
             refused(Code::RunFailed, "the module breaks the solve ABI; build it again")
         }
         SolveError::Trap(trap) => self::trap(trap, sites),
@@ -79,26 +100,34 @@ pub fn solve_error(error: &SolveError, sites: Option<&SiteTable>) -> Explained {
 /// A trap of the guest. The reason stands in the innermost frame, which may be a run-time function;
 /// the place is that of the first frame that has one.
 fn trap(trap: &Trap, sites: Option<&SiteTable>) -> Explained {
-    let places: Vec<_> = trap.frames.iter().map(|f| sites.and_then(|s| f.code_offset.and_then(|o| s.lookup(o)))).collect();
+    let places: Vec<_> =
+        trap.frames.iter().map(|f| sites.and_then(|s| f.code_offset.and_then(|o| s.lookup(o)))).collect();
     let reason = places.iter().flatten().find_map(|p| p.trap);
     let what = match reason {
         Some(reason) => reason_text(reason),
         None => trap.message.as_str(),
     };
     let place = places.iter().flatten().find(|p| !p.module.is_empty());
-    let named = trap.frames.iter().find_map(|f| sites.and_then(|s| s.function(f.function_index)).filter(|p| !p.module.is_empty()));
+    let named = trap
+        .frames
+        .iter()
+        .find_map(|f| sites.and_then(|s| s.function(f.function_index)).filter(|p| !p.module.is_empty()));
     let mut text = what.to_owned();
     if let Some(place) = place {
         text = format!("{text} in {} at {}", place.symbol, if place.pointer.is_empty() { "/" } else { &place.pointer });
-    } else if let Some(function) = named.map(|p| p.symbol.clone()).or_else(|| trap.frames.iter().find_map(|f| f.function_name.clone())) {
+    } else if let Some(function) =
+        named.map(|p| p.symbol.clone()).or_else(|| trap.frames.iter().find_map(|f| f.function_name.clone()))
+    {
         text = format!("{text} in {function}");
     }
-    let mut diag = Diag::new(Code::RunFailed, format!("the program trapped: {text}")).data("trap", trap.message.as_str());
+    let mut diag =
+        Diag::new(Code::RunFailed, format!("the program trapped: {text}")).data("trap", trap.message.as_str());
     if let Some(reason) = reason {
         diag = diag.data("reason", reason_key(reason));
     }
     if let Some(place) = place {
-        diag = diag.data("function", place.symbol.as_str()).data("module", place.module.as_str()).at_node(&place.pointer);
+        diag =
+            diag.data("function", place.symbol.as_str()).data("module", place.module.as_str()).at_node(&place.pointer);
     }
     let calls: Vec<serde_json::Value> = places
         .iter()

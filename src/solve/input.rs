@@ -22,22 +22,41 @@ pub struct Input {
 ///
 /// # Errors
 /// None was given, or it cannot be read or decoded.
-pub fn read(files: &mut Files, path: Option<&Path>, hex_digits: Option<&str>, base64_text: Option<&str>) -> Result<Input, Diag> {
+pub fn read(
+    files: &mut Files,
+    path: Option<&Path>,
+    hex_digits: Option<&str>,
+    base64_text: Option<&str>,
+) -> Result<Input, Diag> {
     if let Some(path) = path {
-        let bytes = files.read(path, MAX_ARTIFACT_BYTES).map_err(|e| unreadable(Code::InputReadFailed, "the input", &e))?;
+        let bytes =
+            files.read(path, MAX_ARTIFACT_BYTES).map_err(|e| unreadable(Code::InputReadFailed, "the input", &e))?;
         let blob = BlobRef { path: Some(shown(path)), ..blob(&bytes) };
         return Ok(Input { bytes, blob });
     }
     if let Some(digits) = hex_digits {
-        let bytes = hex::decode(digits.trim()).map_err(|e| Diag::new(Code::InputHexInvalid, format!("--input-hex is not hexadecimal: {e}; give an even number of digits 0-9 a-f")))?;
+        let bytes = hex::decode(digits.trim()).map_err(|e| {
+            Diag::new(
+                Code::InputHexInvalid,
+                format!("--input-hex is not hexadecimal: {e}; give an even number of digits 0-9 a-f"),
+            )
+        })?;
         return Ok(Input { blob: blob(&bytes), bytes });
     }
     if let Some(text) = base64_text {
-        let bytes = STANDARD.decode(text.trim()).map_err(|e| Diag::new(Code::InputBase64Invalid, format!("--input-base64 is not base64: {e}; use the standard alphabet with padding")))?;
+        let bytes = STANDARD.decode(text.trim()).map_err(|e| {
+            Diag::new(
+                Code::InputBase64Invalid,
+                format!("--input-base64 is not base64: {e}; use the standard alphabet with padding"),
+            )
+        })?;
         let blob = BlobRef { base64: Some(STANDARD.encode(&bytes)), ..blob(&bytes) };
         return Ok(Input { bytes, blob });
     }
-    Err(Diag::new(Code::InputMissing, "no input was given; use --input PATH, --input-hex DIGITS or --input-base64 TEXT (an empty text is an empty input)"))
+    Err(Diag::new(
+        Code::InputMissing,
+        "no input was given; use --input PATH, --input-hex DIGITS or --input-base64 TEXT (an empty text is an empty input)",
+    ))
 }
 
 /// Length and digest of bytes.

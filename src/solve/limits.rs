@@ -42,15 +42,26 @@ pub struct TooLarge {
 ///
 /// # Errors
 /// An override that does not fit 32 bits where the engine has no more.
-pub fn engine_config(profile: &WasmRuntimeLimits, overrides: Overrides, plan_stack_bytes: u64, builtin: bool) -> Result<EngineConfig, TooLarge> {
+pub fn engine_config(
+    profile: &WasmRuntimeLimits,
+    overrides: Overrides,
+    plan_stack_bytes: u64,
+    builtin: bool,
+) -> Result<EngineConfig, TooLarge> {
     let wide = |given: Option<Limit>, own: Option<u64>| given.map_or(own, Limit::max);
     let narrow = |option, given: Option<Limit>, own: Option<u32>| match given {
         None => Ok(own),
         Some(Limit::None) => Ok(None),
-        Some(Limit::Max(value)) => u32::try_from(value).map(Some).map_err(|_| TooLarge { option, value, most: u32::MAX }),
+        Some(Limit::Max(value)) => {
+            u32::try_from(value).map(Some).map_err(|_| TooLarge { option, value, most: u32::MAX })
+        }
     };
     let plan_stack = u32::try_from(plan_stack_bytes).ok().filter(|n| *n > 0).unwrap_or(DEFAULT_STACK_BYTES);
-    let stack = narrow("--max-wasm-stack-bytes", overrides.wasm_stack_bytes, Some(profile.max_wasm_stack_bytes.unwrap_or(plan_stack)))?;
+    let stack = narrow(
+        "--max-wasm-stack-bytes",
+        overrides.wasm_stack_bytes,
+        Some(profile.max_wasm_stack_bytes.unwrap_or(plan_stack)),
+    )?;
     let cache = profile.cache_config.as_ref().and_then(|c| c.as_ref());
     Ok(EngineConfig {
         limits: Limits {
@@ -64,7 +75,8 @@ pub fn engine_config(profile: &WasmRuntimeLimits, overrides: Overrides, plan_sta
             Some(WasmRuntimeLimitsInstanceAllocator::Pooling) => Allocator::Pooling,
             _ => Allocator::OnDemand,
         },
-        cache: cache.map(|path| if builtin { CacheSource::UserDefault } else { CacheSource::ProjectFile(PathBuf::from(path)) }),
+        cache: cache
+            .map(|path| if builtin { CacheSource::UserDefault } else { CacheSource::ProjectFile(PathBuf::from(path)) }),
         concurrency: 1,
     })
 }
@@ -74,16 +86,47 @@ mod tests {
     use super::*;
 
     fn profile() -> WasmRuntimeLimits {
-        WasmRuntimeLimits { cache_config: None, instance_allocator: None, max_fuel: Some(7), max_memory_bytes: Some(8), max_table_elements: None, max_wasm_stack_bytes: None, notes: None }
+        WasmRuntimeLimits {
+            cache_config: None,
+            instance_allocator: None,
+            max_fuel: Some(7),
+            max_memory_bytes: Some(8),
+            max_table_elements: None,
+            max_wasm_stack_bytes: None,
+            notes: None,
+        }
     }
 
     #[test]
     fn overrides_replace_and_none_removes() {
         let config = engine_config(&profile(), Overrides::default(), 0, false).expect("fits");
-        assert_eq!(config.limits, Limits { fuel: Some(7), memory_bytes: Some(8), table_elements: None, wasm_stack_bytes: Some(1 << 20), wall_ms: None });
-        let overrides = Overrides { fuel: Some(Limit::None), memory_bytes: Some(Limit::Max(9)), wall_ms: Some(Limit::Max(5)), ..Overrides::default() };
+        assert_eq!(
+            config.limits,
+            Limits {
+                fuel: Some(7),
+                memory_bytes: Some(8),
+                table_elements: None,
+                wasm_stack_bytes: Some(1 << 20),
+                wall_ms: None
+            }
+        );
+        let overrides = Overrides {
+            fuel: Some(Limit::None),
+            memory_bytes: Some(Limit::Max(9)),
+            wall_ms: Some(Limit::Max(5)),
+            ..Overrides::default()
+        };
         let config = engine_config(&profile(), overrides, 4096, false).expect("fits");
-        assert_eq!(config.limits, Limits { fuel: None, memory_bytes: Some(9), table_elements: None, wasm_stack_bytes: Some(4096), wall_ms: Some(5) });
+        assert_eq!(
+            config.limits,
+            Limits {
+                fuel: None,
+                memory_bytes: Some(9),
+                table_elements: None,
+                wasm_stack_bytes: Some(4096),
+                wall_ms: Some(5)
+            }
+        );
         let wide = Overrides { table_elements: Some(Limit::Max(1 << 32)), ..Overrides::default() };
         assert!(engine_config(&profile(), wide, 0, false).is_err());
     }

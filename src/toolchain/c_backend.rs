@@ -4,8 +4,8 @@
 //! and wasm-ld links both. [`external_x07`] can also have `x07` emit the module itself; then the
 //! other steps are not needed.
 
-use super::process::{COMPILER_TIMEOUT, Outcome, Request};
 use super::probe::version_line;
+use super::process::{COMPILER_TIMEOUT, Outcome, Request};
 use crate::contract::files::{WriteError, write_atomic};
 use crate::report::diagnostic::clip;
 use crate::report::{Code, Diag};
@@ -178,9 +178,13 @@ impl CBackendError {
     pub fn diagnose(&self) -> Diag {
         let diag = Diag::new(self.code(), self.to_string());
         match self {
-            Self::Spawn { program, cause, .. } => diag.data("program", program.as_str()).data("os_error", cause.as_str()),
+            Self::Spawn { program, cause, .. } => {
+                diag.data("program", program.as_str()).data("os_error", cause.as_str())
+            }
             Self::TimedOut { program, .. } => diag.data("program", program.as_str()),
-            Self::Failed { program, code, stderr, .. } => diag.data("program", program.as_str()).data("exit_status", *code).data("stderr", stderr.as_str()),
+            Self::Failed { program, code, stderr, .. } => {
+                diag.data("program", program.as_str()).data("exit_status", *code).data("stderr", stderr.as_str())
+            }
             Self::Shim(error) => diag.data("error", error.to_string()),
         }
     }
@@ -192,7 +196,12 @@ fn status(code: Option<i32>) -> String {
 
 /// The first line that says something, to follow a message.
 fn first_line(stderr: &str) -> String {
-    stderr.lines().map(str::trim).find(|line| !line.is_empty()).map(|line| format!(": {}", clip(line.to_owned(), 300))).unwrap_or_default()
+    stderr
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .map(|line| format!(": {}", clip(line.to_owned(), 300)))
+        .unwrap_or_default()
 }
 
 /// What [`hydrate`] did.
@@ -210,7 +219,9 @@ pub struct Hydration {
 pub fn hydrate(x07: &str, project: &Path) -> Hydration {
     let request = || Request::new(x07, COMPILER_TIMEOUT).args(["pkg", "lock", "--project"]).arg(project);
     match run(Step::PkgLock, x07, &request().args(["--check", "--offline"])) {
-        Err(CBackendError::Failed { .. }) => Hydration { uses_network: true, outcome: run(Step::PkgLock, x07, &request()) },
+        Err(CBackendError::Failed { .. }) => {
+            Hydration { uses_network: true, outcome: run(Step::PkgLock, x07, &request()) }
+        }
         outcome => Hydration { uses_network: false, outcome },
     }
 }
@@ -359,7 +370,9 @@ mod tests {
             cflags: vec!["-O3".to_owned()],
             triple: "wasm32-wasi".to_owned(),
             linker: "wasm-ld".to_owned(),
-            ldflags: ["--no-entry", "--initial-memory=131072", "--max-memory=262144", "--no-growable-memory"].map(str::to_owned).to_vec(),
+            ldflags: ["--no-entry", "--initial-memory=131072", "--max-memory=262144", "--no-growable-memory"]
+                .map(str::to_owned)
+                .to_vec(),
             x07: "x07-wasm-test-no-such-x07".to_owned(),
         }
     }
@@ -375,7 +388,9 @@ mod tests {
         assert_eq!(words(&x07_build_args(&build, false)), base);
         assert_eq!(
             words(&x07_build_args(&build, true)),
-            format!("{base} --emit-wasm dist/p.wasm --wasm-initial-memory-bytes 131072 --wasm-max-memory-bytes 262144 --wasm-no-growable-memory")
+            format!(
+                "{base} --emit-wasm dist/p.wasm --wasm-initial-memory-bytes 131072 --wasm-max-memory-bytes 262144 --wasm-no-growable-memory"
+            )
         );
         let plain = CBuild { ldflags: vec!["--no-entry".to_owned()], ..build };
         assert_eq!(words(&x07_build_args(&plain, true)), format!("{base} --emit-wasm dist/p.wasm"));
@@ -388,7 +403,10 @@ mod tests {
         assert_eq!(args(&build), "--target=wasm32-wasi -O3 -c e/program.c -o e/program.o");
         build.cflags.push("--target=wasm32".to_owned());
         assert_eq!(args(&build), "-O3 --target=wasm32 -c e/program.c -o e/program.o");
-        assert_eq!(words(&wasm_ld_args(&build)), "--no-entry --initial-memory=131072 --max-memory=262144 --no-growable-memory e/program.o e/phase0_shim.o -o dist/p.wasm");
+        assert_eq!(
+            words(&wasm_ld_args(&build)),
+            "--no-entry --initial-memory=131072 --max-memory=262144 --no-growable-memory e/program.o e/phase0_shim.o -o dist/p.wasm"
+        );
     }
 
     #[test]
@@ -398,7 +416,10 @@ mod tests {
         assert!(matches!(error, CBackendError::Spawn { step: Step::X07Build, .. }));
         assert_eq!(error.code(), Code::X07BuildSpawnFailed);
         let hydration = hydrate(&build.x07, &build.project);
-        assert!(!hydration.uses_network && matches!(hydration.outcome, Err(CBackendError::Spawn { step: Step::PkgLock, .. })));
+        assert!(
+            !hydration.uses_network
+                && matches!(hydration.outcome, Err(CBackendError::Spawn { step: Step::PkgLock, .. }))
+        );
         assert_eq!(x07_version(&build.x07), None);
     }
 
@@ -421,7 +442,11 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn an_error_of_a_program_comes_with_what_it_printed() {
-        let failed = run(Step::Link, "sh", &Request::new("/bin/sh", COMPILER_TIMEOUT).args(["-c", "echo 'cannot link' >&2; exit 7"]));
+        let failed = run(
+            Step::Link,
+            "sh",
+            &Request::new("/bin/sh", COMPILER_TIMEOUT).args(["-c", "echo 'cannot link' >&2; exit 7"]),
+        );
         let diagnostic = failed.expect_err("it failed").diagnose().build();
         assert_eq!(diagnostic.code, "X07WASM_WASM_LD_FAILED");
         assert_eq!(diagnostic.message, "linking the module: \"sh\" ended with exit status 7: cannot link");

@@ -42,12 +42,17 @@ mod tests {
     fn locked(lockfile: &str, package: &str) -> Vec<String> {
         let name = format!("name = \"{package}\"");
         let blocks = lockfile.split("[[package]]").filter(|block| block.lines().any(|line| line == name));
-        blocks.filter_map(|block| block.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"').map(str::to_owned))).collect()
+        blocks
+            .filter_map(|block| {
+                block.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"').map(str::to_owned))
+            })
+            .collect()
     }
 
     #[test]
     fn the_constants_are_what_is_linked() {
-        let lockfile = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).expect("the lockfile");
+        let lockfile =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).expect("the lockfile");
         assert_eq!(locked(&lockfile, "wasmtime"), [WASMTIME]);
         assert!(locked(&lockfile, "wasm-encoder").iter().any(|v| v == WASM_ENCODER));
         assert!(locked(&lockfile, "wasmparser").iter().any(|v| v == WASM_ENCODER));

@@ -115,18 +115,35 @@ fn ask(requirement: &Requirement, command: &str) -> Answer {
         Outcome::TimedOut => (Err(format!("it did not end within {} s", PROBE_TIMEOUT.as_secs())), true),
         Outcome::Exited { stdout, stderr, .. } => (Ok((stream(&stdout), stream(&stderr))), true),
     };
-    let answer = |stdout: String, stderr: String, version: Result<String, Problem>| Answer { command: command.to_owned(), stdout, stderr, version, started };
+    let answer = |stdout: String, stderr: String, version: Result<String, Problem>| Answer {
+        command: command.to_owned(),
+        stdout,
+        stderr,
+        version,
+        started,
+    };
     match outcome {
         Err(cause) => {
-            let argv: Vec<String> = std::iter::once(command.to_owned()).chain(requirement.argv.iter().cloned()).collect();
-            let message = format!("{} cannot be asked for its version: {cause}; install it, or correct `cmd` of {} in the toolchain profile", clip(command.to_owned(), 200), requirement.tool);
-            let problem = Problem::new(Code::ToolchainToolSpawnFailed, message).data("argv", argv).data("os_error", cause);
+            let argv: Vec<String> =
+                std::iter::once(command.to_owned()).chain(requirement.argv.iter().cloned()).collect();
+            let message = format!(
+                "{} cannot be asked for its version: {cause}; install it, or correct `cmd` of {} in the toolchain profile",
+                clip(command.to_owned(), 200),
+                requirement.tool
+            );
+            let problem =
+                Problem::new(Code::ToolchainToolSpawnFailed, message).data("argv", argv).data("os_error", cause);
             answer(String::new(), String::new(), Err(problem))
         }
         Ok((stdout, stderr)) => {
             let version = match search(requirement, &stdout, &stderr) {
                 Some(version) => Ok(version),
-                None => Err(not_understood(requirement, &stdout, &stderr, "the expression of the toolchain profile does not match its output")),
+                None => Err(not_understood(
+                    requirement,
+                    &stdout,
+                    &stderr,
+                    "the expression of the toolchain profile does not match its output",
+                )),
             };
             answer(stdout, stderr, version)
         }
@@ -153,17 +170,34 @@ fn compare(requirement: &Requirement, text: &str, stdout: &str, stderr: &str) ->
     let version = match Version::parse(text) {
         Ok(version) if text.len() <= MAX_VERSION_CHARS => version,
         Ok(_) => return Some(not_understood(requirement, stdout, stderr, "its version is too long")),
-        Err(error) => return Some(not_understood(requirement, stdout, stderr, &format!("{text:?} is no semantic version: {error}"))),
+        Err(error) => {
+            return Some(not_understood(
+                requirement,
+                stdout,
+                stderr,
+                &format!("{text:?} is no semantic version: {error}"),
+            ));
+        }
     };
     if requirement.accepted.matches(&version) {
         return None;
     }
-    let message = format!("{} has version {version}, but the toolchain profile accepts {}; install a version that fits", requirement.tool, requirement.constraint);
-    Some(Problem::new(Code::ToolchainVersionConstraintUnsatisfied, message).data("expected", requirement.constraint.as_str()).data("found", text))
+    let message = format!(
+        "{} has version {version}, but the toolchain profile accepts {}; install a version that fits",
+        requirement.tool, requirement.constraint
+    );
+    Some(
+        Problem::new(Code::ToolchainVersionConstraintUnsatisfied, message)
+            .data("expected", requirement.constraint.as_str())
+            .data("found", text),
+    )
 }
 
 fn not_understood(requirement: &Requirement, stdout: &str, stderr: &str, why: &str) -> Problem {
-    let message = format!("the version of {} cannot be told: {why}; correct `version` in the toolchain profile", requirement.tool);
+    let message = format!(
+        "the version of {} cannot be told: {why}; correct `version` in the toolchain profile",
+        requirement.tool
+    );
     Problem::new(Code::ToolchainVersionParseFailed, message).data("stdout", stdout).data("stderr", stderr)
 }
 
@@ -181,7 +215,9 @@ pub fn version_line(program: impl AsRef<OsStr>) -> Result<String, Absence> {
             Some(line) if !line.is_empty() => Ok(clip(line.to_owned(), MAX_LINE_CHARS)),
             _ => Err(Absence::NotUsable("it printed no version".to_owned())),
         },
-        Outcome::Exited { code: Some(code), .. } => Err(Absence::NotUsable(format!("it ended with exit status {code}"))),
+        Outcome::Exited { code: Some(code), .. } => {
+            Err(Absence::NotUsable(format!("it ended with exit status {code}")))
+        }
         Outcome::Exited { code: None, .. } => Err(Absence::NotUsable("a signal ended it".to_owned())),
     }
 }
@@ -228,9 +264,15 @@ mod tests {
         let probed = probe(&requirement(ToolCommand::Linked(Linked::WASMTIME), "=48.0.8"));
         assert_eq!((probed.started, outcome(&probed)), (false, None));
         let status = probed.status;
-        assert_eq!((status.ok, status.cmd.as_str(), status.stdout.as_str(), status.found_version.as_deref()), (true, "builtin", "wasmtime 48.0.8 (linked)", Some("48.0.8")));
+        assert_eq!(
+            (status.ok, status.cmd.as_str(), status.stdout.as_str(), status.found_version.as_deref()),
+            (true, "builtin", "wasmtime 48.0.8 (linked)", Some("48.0.8"))
+        );
         let probed = probe(&requirement(ToolCommand::Linked(Linked::WASMTIME), "<48"));
-        assert_eq!(outcome(&probed), Some(("X07WASM_TOOLCHAIN_VERSION_CONSTRAINT_UNSATISFIED".to_owned(), Severity::Error)));
+        assert_eq!(
+            outcome(&probed),
+            Some(("X07WASM_TOOLCHAIN_VERSION_CONSTRAINT_UNSATISFIED".to_owned(), Severity::Error))
+        );
         assert_eq!(probed.status.found_version.as_deref(), Some("48.0.8"));
     }
 
@@ -241,9 +283,15 @@ mod tests {
         assert_eq!(outcome(&probed), Some(("X07WASM_TOOLCHAIN_TOOL_SPAWN_FAILED".to_owned(), Severity::Error)));
         assert!(!probed.started && !probed.status.ok && probed.status.found_version.is_none());
         let data = probed.diagnostic.map(Diag::build).and_then(|d| d.data).expect("data");
-        assert_eq!((data["tool_id"].as_str(), data["argv"][1].as_str(), data.contains_key("os_error")), (Some("wasmtime"), Some("--version"), true));
+        assert_eq!(
+            (data["tool_id"].as_str(), data["argv"][1].as_str(), data.contains_key("os_error")),
+            (Some("wasmtime"), Some("--version"), true)
+        );
         asked.required = false;
-        assert_eq!(outcome(&probe(&asked)), Some(("X07WASM_TOOLCHAIN_TOOL_SPAWN_FAILED".to_owned(), Severity::Warning)));
+        assert_eq!(
+            outcome(&probe(&asked)),
+            Some(("X07WASM_TOOLCHAIN_TOOL_SPAWN_FAILED".to_owned(), Severity::Warning))
+        );
     }
 
     #[cfg(unix)]
@@ -264,9 +312,15 @@ mod tests {
         #[test]
         fn the_exit_status_does_not_matter_but_the_version_does() {
             let probed = asked("echo wasmtime 42.0.1; exit 5", ">=42.0.0,<43.0.0", Source::Stdout);
-            assert_eq!((probed.started, outcome(&probed), probed.status.found_version.as_deref()), (true, None, Some("42.0.1")));
+            assert_eq!(
+                (probed.started, outcome(&probed), probed.status.found_version.as_deref()),
+                (true, None, Some("42.0.1"))
+            );
             let probed = asked("echo wasmtime 43.0.0", ">=42.0.0,<43.0.0", Source::Stdout);
-            assert_eq!(outcome(&probed).map(|o| o.0), Some("X07WASM_TOOLCHAIN_VERSION_CONSTRAINT_UNSATISFIED".to_owned()));
+            assert_eq!(
+                outcome(&probed).map(|o| o.0),
+                Some("X07WASM_TOOLCHAIN_VERSION_CONSTRAINT_UNSATISFIED".to_owned())
+            );
             // As in Cargo: a bare version is a caret, and pre-releases only match when named.
             assert_eq!(outcome(&asked("echo wasmtime 42.9.0", "42.0.1", Source::Stdout)), None);
             assert!(outcome(&asked("echo wasmtime 42.9.0-rc.1", "42.0.1", Source::Stdout)).is_some());
@@ -290,7 +344,10 @@ mod tests {
         let profile = ProfileRef { id: "p".to_owned(), v: 1 };
         let text = "{\"profile\":{\"id\":\"p\",\"v\":1},\"tools\":[{\"found_version\":\"48.0.8\",\"required_constraint\":\"=48.0.8\",\"tool_id\":\"wasmtime\"}]}\n";
         assert_eq!(compatibility_hash(&profile, &[status]), sha256_hex(text.as_bytes()));
-        assert_eq!(compatibility_hash(&profile, &[]), sha256_hex(b"{\"profile\":{\"id\":\"p\",\"v\":1},\"tools\":[]}\n"));
+        assert_eq!(
+            compatibility_hash(&profile, &[]),
+            sha256_hex(b"{\"profile\":{\"id\":\"p\",\"v\":1},\"tools\":[]}\n")
+        );
     }
 
     #[test]

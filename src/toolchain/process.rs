@@ -158,7 +158,12 @@ fn is_executable(file: &Path) -> bool {
 /// Waits for the end of a program and gathers what it prints.
 fn watch(mut child: Child, timeout: Duration) -> Outcome {
     let deadline = Instant::now() + timeout;
-    let captures = child.stdout.take().map(Capture::start).transpose().and_then(|out| Ok((out, child.stderr.take().map(Capture::start).transpose()?)));
+    let captures = child
+        .stdout
+        .take()
+        .map(Capture::start)
+        .transpose()
+        .and_then(|out| Ok((out, child.stderr.take().map(Capture::start).transpose()?)));
     let (stdout, stderr) = match captures {
         Ok(pair) => pair,
         Err(error) => {
@@ -177,12 +182,17 @@ fn watch(mut child: Child, timeout: Duration) -> Outcome {
             return Outcome::SpawnFailed(error);
         }
     };
-    let drained = [&stdout, &stderr].into_iter().flatten().fold(true, |all, capture| capture.wait(DRAIN_TIMEOUT) && all);
+    let drained =
+        [&stdout, &stderr].into_iter().flatten().fold(true, |all, capture| capture.wait(DRAIN_TIMEOUT) && all);
     if !drained {
         // Something that the program started still holds the pipes.
         kill_group(&child);
     }
-    Outcome::Exited { code: status.code(), stdout: stdout.map(Capture::into_bytes).unwrap_or_default(), stderr: stderr.map(Capture::into_bytes).unwrap_or_default() }
+    Outcome::Exited {
+        code: status.code(),
+        stdout: stdout.map(Capture::into_bytes).unwrap_or_default(),
+        stderr: stderr.map(Capture::into_bytes).unwrap_or_default(),
+    }
 }
 
 /// The status of a program once it has ended, `None` when it has not by the deadline.

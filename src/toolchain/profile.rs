@@ -15,7 +15,10 @@ use serde_json::Value;
 use std::path::Path;
 pub use x07_wasm_contracts::types::ToolchainValidateReportToolId as ToolId;
 pub use x07_wasm_contracts::types::WasmToolchainProfileVersionProbeSource as Source;
-use x07_wasm_contracts::types::{ArchWasmToolchainIndex, IndexEntry, IndexSummary, ProfileRef, ProfileStatus, WasmToolchainProfile, WasmToolchainProfileToolReq, WasmToolchainProfileTools};
+use x07_wasm_contracts::types::{
+    ArchWasmToolchainIndex, IndexEntry, IndexSummary, ProfileRef, ProfileStatus, WasmToolchainProfile,
+    WasmToolchainProfileToolReq, WasmToolchainProfileTools,
+};
 
 /// Where a project keeps its toolchain registry.
 pub const DEFAULT_INDEX: &str = "arch/wasm/toolchain/index.x07wasm.toolchain.json";
@@ -24,8 +27,16 @@ pub const DEFAULT_INDEX: &str = "arch/wasm/toolchain/index.x07wasm.toolchain.jso
 pub const BUILTIN: &str = "builtin";
 
 /// The tools of a profile, in the order in which they are asked.
-pub const TOOLS: [ToolId; 8] =
-    [ToolId::X07, ToolId::Clang, ToolId::WasmLd, ToolId::Wasmtime, ToolId::WasmTools, ToolId::WitBindgen, ToolId::Wac, ToolId::Jco];
+pub const TOOLS: [ToolId; 8] = [
+    ToolId::X07,
+    ToolId::Clang,
+    ToolId::WasmLd,
+    ToolId::Wasmtime,
+    ToolId::WasmTools,
+    ToolId::WitBindgen,
+    ToolId::Wac,
+    ToolId::Jco,
+];
 
 /// Bytes that a compiled expression of a profile may take.
 const MAX_REGEX_BYTES: usize = 1 << 20;
@@ -34,14 +45,26 @@ const MAX_REGEX_BYTES: usize = 1 << 20;
 const CARRIED_INDEX: &str = include_str!("../../arch/wasm/toolchain/index.x07wasm.toolchain.json");
 /// The profiles that it names: path and content.
 const CARRIED_PROFILES: [(&str, &str); 2] = [
-    ("arch/wasm/toolchain/profiles/toolchain_ci.json", include_str!("../../arch/wasm/toolchain/profiles/toolchain_ci.json")),
-    ("arch/wasm/toolchain/profiles/toolchain_local.json", include_str!("../../arch/wasm/toolchain/profiles/toolchain_local.json")),
+    (
+        "arch/wasm/toolchain/profiles/toolchain_ci.json",
+        include_str!("../../arch/wasm/toolchain/profiles/toolchain_ci.json"),
+    ),
+    (
+        "arch/wasm/toolchain/profiles/toolchain_local.json",
+        include_str!("../../arch/wasm/toolchain/profiles/toolchain_local.json"),
+    ),
 ];
 
-const INDEX_CODES: DocumentCodes =
-    DocumentCodes { read: Code::ToolchainIndexReadFailed, json: Code::ToolchainIndexSchemaInvalid, schema: Code::ToolchainIndexSchemaInvalid };
-const PROFILE_CODES: DocumentCodes =
-    DocumentCodes { read: Code::ToolchainProfileReadFailed, json: Code::ToolchainProfileSchemaInvalid, schema: Code::ToolchainProfileSchemaInvalid };
+const INDEX_CODES: DocumentCodes = DocumentCodes {
+    read: Code::ToolchainIndexReadFailed,
+    json: Code::ToolchainIndexSchemaInvalid,
+    schema: Code::ToolchainIndexSchemaInvalid,
+};
+const PROFILE_CODES: DocumentCodes = DocumentCodes {
+    read: Code::ToolchainProfileReadFailed,
+    json: Code::ToolchainProfileSchemaInvalid,
+    schema: Code::ToolchainProfileSchemaInvalid,
+};
 
 /// Which profile is wanted.
 #[derive(Clone, Copy, Debug)]
@@ -144,7 +167,12 @@ pub fn select(files: &mut Files, choice: Choice<'_>) -> Selected {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     diagnostics.push(unreadable(Code::ToolchainProfileReadFailed, "toolchain profile", &error));
-                    return Selected { index: None, profile: unusable(None, &name), requirements: Vec::new(), diagnostics };
+                    return Selected {
+                        index: None,
+                        profile: unusable(None, &name),
+                        requirements: Vec::new(),
+                        diagnostics,
+                    };
                 }
             };
             let (profile, requirements) = check(&name, &bytes, None, &mut diagnostics);
@@ -161,8 +189,11 @@ fn from_registry(files: &mut Files, index: &Path, id: Option<&str>, mut diagnost
         Err(LoadError::Read(error)) if error.is_missing() && index == Path::new(DEFAULT_INDEX) => {
             files.record_builtin(DEFAULT_INDEX, CARRIED_INDEX.as_bytes());
             diagnostics.push(
-                Diag::new(Code::RegistryBuiltinUsed, format!("there is no {DEFAULT_INDEX}, so the toolchain profiles built into x07-wasm are used"))
-                    .data("index", format!("builtin:{DEFAULT_INDEX}")),
+                Diag::new(
+                    Code::RegistryBuiltinUsed,
+                    format!("there is no {DEFAULT_INDEX}, so the toolchain profiles built into x07-wasm are used"),
+                )
+                .data("index", format!("builtin:{DEFAULT_INDEX}")),
             );
             (load::from_bytes::<ArchWasmToolchainIndex>(DEFAULT_INDEX, CARRIED_INDEX.as_bytes()), true)
         }
@@ -172,7 +203,13 @@ fn from_registry(files: &mut Files, index: &Path, id: Option<&str>, mut diagnost
         Ok(loaded) => loaded.document,
         Err(error) => {
             diagnostics.extend(INDEX_CODES.diagnose("toolchain registry", &error));
-            let summary = IndexSummary { path, ok: false, profiles_count: 0, default_profile_id: None, default_profile_found: false };
+            let summary = IndexSummary {
+                path,
+                ok: false,
+                profiles_count: 0,
+                default_profile_id: None,
+                default_profile_found: false,
+            };
             return Selected { index: Some(summary), profile: unusable(id, ""), requirements: Vec::new(), diagnostics };
         }
     };
@@ -180,9 +217,14 @@ fn from_registry(files: &mut Files, index: &Path, id: Option<&str>, mut diagnost
     let duplicates = duplicate_ids(&document.profiles);
     for id in &duplicates {
         diagnostics.push(
-            Diag::new(Code::ToolchainIndexSchemaInvalid, format!("toolchain registry {path}: the profile id {id:?} is listed more than once; keep one of the entries"))
-                .data("file", path.as_str())
-                .data("profile_id", *id),
+            Diag::new(
+                Code::ToolchainIndexSchemaInvalid,
+                format!(
+                    "toolchain registry {path}: the profile id {id:?} is listed more than once; keep one of the entries"
+                ),
+            )
+            .data("file", path.as_str())
+            .data("profile_id", *id),
         );
     }
     let summary = IndexSummary {
@@ -196,7 +238,12 @@ fn from_registry(files: &mut Files, index: &Path, id: Option<&str>, mut diagnost
     let entry = wanted.as_deref().and_then(|id| document.profiles.iter().find(|p| p.id == id));
     let Some(entry) = entry else {
         diagnostics.push(not_listed(&path, wanted.as_deref(), &document.profiles));
-        return Selected { index: Some(summary), profile: unusable(wanted.as_deref(), ""), requirements: Vec::new(), diagnostics };
+        return Selected {
+            index: Some(summary),
+            profile: unusable(wanted.as_deref(), ""),
+            requirements: Vec::new(),
+            diagnostics,
+        };
     };
     let (profile, requirements) = match read_entry(files, &path, entry, carried) {
         Ok(bytes) => check(&entry.path, &bytes, Some(&entry.id), &mut diagnostics),
@@ -217,11 +264,16 @@ fn read_entry(files: &mut Files, registry: &str, entry: &IndexEntry, carried: bo
         return Ok(text.as_bytes().to_vec());
     }
     let path = safe_join(Path::new(""), &entry.path).map_err(|error| {
-        Diag::new(Code::PathUnsafe, format!("the registry {registry} names the profile {:?} by a path that is not followed: {error}", entry.id))
-            .data("file", registry)
-            .data("path", entry.path.as_str())
+        Diag::new(
+            Code::PathUnsafe,
+            format!("the registry {registry} names the profile {:?} by a path that is not followed: {error}", entry.id),
+        )
+        .data("file", registry)
+        .data("path", entry.path.as_str())
     })?;
-    files.read(&path, MAX_DOCUMENT_BYTES).map_err(|error| unreadable(Code::ToolchainProfileReadFailed, "toolchain profile", &error))
+    files
+        .read(&path, MAX_DOCUMENT_BYTES)
+        .map_err(|error| unreadable(Code::ToolchainProfileReadFailed, "toolchain profile", &error))
 }
 
 fn duplicate_ids(entries: &[IndexEntry]) -> Vec<&str> {
@@ -233,7 +285,10 @@ fn not_listed(registry: &str, wanted: Option<&str>, entries: &[IndexEntry]) -> D
     let known: Vec<&str> = entries.iter().map(|e| e.id.as_str()).collect();
     let message = match wanted {
         Some(id) => format!("the toolchain registry {registry} has no profile {id:?}; it has {}", known.join(", ")),
-        None => format!("the toolchain registry {registry} names no default profile; set `defaults.default_profile_id`, or give --profile-id with one of {}", known.join(", ")),
+        None => format!(
+            "the toolchain registry {registry} names no default profile; set `defaults.default_profile_id`, or give --profile-id with one of {}",
+            known.join(", ")
+        ),
     };
     let diag = Diag::new(Code::ToolchainProfileReadFailed, message);
     match wanted {
@@ -243,7 +298,12 @@ fn not_listed(registry: &str, wanted: Option<&str>, entries: &[IndexEntry]) -> D
 }
 
 /// Checks the bytes of a profile, down to its expressions and version requirements.
-fn check(path: &str, bytes: &[u8], listed_as: Option<&str>, diagnostics: &mut Vec<Diag>) -> (ProfileStatus, Vec<Requirement>) {
+fn check(
+    path: &str,
+    bytes: &[u8],
+    listed_as: Option<&str>,
+    diagnostics: &mut Vec<Diag>,
+) -> (ProfileStatus, Vec<Requirement>) {
     let mut status = unusable(listed_as, path);
     let document = match load::from_bytes::<WasmToolchainProfile>(path, bytes) {
         Ok(loaded) => loaded.document,
@@ -262,10 +322,16 @@ fn check(path: &str, bytes: &[u8], listed_as: Option<&str>, diagnostics: &mut Ve
     let before = diagnostics.len();
     if let Some(id) = listed_as.filter(|id| *id != document.id) {
         diagnostics.push(
-            Diag::new(Code::ToolchainProfileSchemaInvalid, format!("toolchain profile {path}: the registry lists it as {id:?}, but its id is {:?}; make both the same", document.id))
-                .data("file", path)
-                .data("expected", id)
-                .data("found", document.id.as_str()),
+            Diag::new(
+                Code::ToolchainProfileSchemaInvalid,
+                format!(
+                    "toolchain profile {path}: the registry lists it as {id:?}, but its id is {:?}; make both the same",
+                    document.id
+                ),
+            )
+            .data("file", path)
+            .data("expected", id)
+            .data("found", document.id.as_str()),
         );
     }
     let mut requirements = Vec::with_capacity(TOOLS.len());
@@ -311,7 +377,9 @@ fn unusable(id: Option<&str>, path: &str) -> ProfileStatus {
 
 /// Whether a text can stand as an id in a report.
 fn is_id(text: &str) -> bool {
-    text.len() <= 128 && text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    text.len() <= 128
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
 }
 
 const fn of_tool(tools: &WasmToolchainProfileTools, tool: ToolId) -> &WasmToolchainProfileToolReq {
@@ -332,10 +400,13 @@ fn requirement(path: &str, tool: ToolId, asked: &WasmToolchainProfileToolReq) ->
     let mut problems = Vec::new();
     let mut problem = |member: &str, message: String| {
         problems.push(
-            Diag::new(Code::ToolchainProfileSchemaInvalid, format!("toolchain profile {path} at /tools/{tool}/{member}: {message}"))
-                .data("file", path)
-                .data("instance_path", format!("/tools/{tool}/{member}"))
-                .data("tool_id", tool.to_string()),
+            Diag::new(
+                Code::ToolchainProfileSchemaInvalid,
+                format!("toolchain profile {path} at /tools/{tool}/{member}: {message}"),
+            )
+            .data("file", path)
+            .data("instance_path", format!("/tools/{tool}/{member}"))
+            .data("tool_id", tool.to_string()),
         );
     };
     let command = match asked.cmd.as_deref().filter(|cmd| !cmd.is_empty()) {
@@ -343,7 +414,13 @@ fn requirement(path: &str, tool: ToolId, asked: &WasmToolchainProfileToolReq) ->
         Some(BUILTIN) => {
             let found = linked(tool).map(ToolCommand::Linked);
             if found.is_none() {
-                problem("cmd", format!("no linked library stands in for {}; give the name of a program, or null", executable(tool)));
+                problem(
+                    "cmd",
+                    format!(
+                        "no linked library stands in for {}; give the name of a program, or null",
+                        executable(tool)
+                    ),
+                );
             }
             found
         }
@@ -353,7 +430,10 @@ fn requirement(path: &str, tool: ToolId, asked: &WasmToolchainProfileToolReq) ->
     let regex = match RegexBuilder::new(&asked.version.regex).size_limit(MAX_REGEX_BYTES).build() {
         Ok(regex) if group < regex.captures_len() => Some(regex),
         Ok(regex) => {
-            problem("version/group", format!("the expression has {} groups, so there is no group {group}", regex.captures_len() - 1));
+            problem(
+                "version/group",
+                format!("the expression has {} groups, so there is no group {group}", regex.captures_len() - 1),
+            );
             None
         }
         Err(error) => {
@@ -364,7 +444,13 @@ fn requirement(path: &str, tool: ToolId, asked: &WasmToolchainProfileToolReq) ->
     let accepted = match VersionReq::parse(&asked.constraint) {
         Ok(accepted) => Some(accepted),
         Err(error) => {
-            problem("constraint", format!("{:?} is no version requirement: {error}; write one as in Cargo, for example \">=1.2.0,<2.0.0\"", asked.constraint));
+            problem(
+                "constraint",
+                format!(
+                    "{:?} is no version requirement: {error}; write one as in Cargo, for example \">=1.2.0,<2.0.0\"",
+                    asked.constraint
+                ),
+            );
             None
         }
     };
@@ -403,13 +489,15 @@ mod tests {
         let mut profile = ci();
         change(&mut profile);
         let mut diagnostics = Vec::new();
-        let (status, requirements) = check("p.json", profile.to_string().as_bytes(), Some("toolchain_ci"), &mut diagnostics);
+        let (status, requirements) =
+            check("p.json", profile.to_string().as_bytes(), Some("toolchain_ci"), &mut diagnostics);
         (status, requirements, diagnostics.into_iter().map(|d| d.build().message).collect())
     }
 
     #[test]
     fn the_carried_registry_is_complete_and_names_what_is_linked() {
-        let index = load::from_bytes::<ArchWasmToolchainIndex>("index", CARRIED_INDEX.as_bytes()).expect("valid").document;
+        let index =
+            load::from_bytes::<ArchWasmToolchainIndex>("index", CARRIED_INDEX.as_bytes()).expect("valid").document;
         assert_eq!(index.profiles.len(), CARRIED_PROFILES.len());
         for entry in &index.profiles {
             let (_, text) = CARRIED_PROFILES.iter().find(|(path, _)| *path == entry.path).expect("carried");
@@ -421,13 +509,23 @@ mod tests {
                 match requirement.command {
                     ToolCommand::Linked(library) => {
                         let version = semver::Version::parse(library.version).expect("a version");
-                        assert!(requirement.required && requirement.accepted.matches(&version), "{} {}", requirement.tool, requirement.constraint);
+                        assert!(
+                            requirement.required && requirement.accepted.matches(&version),
+                            "{} {}",
+                            requirement.tool,
+                            requirement.constraint
+                        );
                     }
                     ToolCommand::External(_) => assert!(!requirement.required, "{}", requirement.tool),
                 }
             }
             let value: Value = serde_json::from_str(text).expect("JSON");
-            assert_eq!(crate::contract::json::canonical::pretty(&value), text.as_bytes(), "{} is canonical", entry.path);
+            assert_eq!(
+                crate::contract::json::canonical::pretty(&value),
+                text.as_bytes(),
+                "{} is canonical",
+                entry.path
+            );
         }
     }
 
@@ -442,7 +540,11 @@ mod tests {
         });
         assert!(status.schema_valid && !status.ok && requirements.is_empty());
         assert_eq!(found.len(), 4, "{found:?}");
-        for (place, message) in ["/tools/x07/version/group", "/tools/clang/cmd", "/tools/wac/constraint", "/tools/jco/version/regex"].iter().zip(&found) {
+        for (place, message) in
+            ["/tools/x07/version/group", "/tools/clang/cmd", "/tools/wac/constraint", "/tools/jco/version/regex"]
+                .iter()
+                .zip(&found)
+        {
             assert!(message.contains(place), "{place}: {message}");
         }
         // An expression that would take too much memory.
@@ -472,7 +574,10 @@ mod tests {
         let path = folder.path().join("p.json");
         let mut files = Files::default();
         let missing = select(&mut files, Choice::File(&path));
-        assert_eq!((codes(&missing), missing.profile.ref_.id.as_str()), (vec!["X07WASM_TOOLCHAIN_PROFILE_READ_FAILED".to_owned()], "unknown"));
+        assert_eq!(
+            (codes(&missing), missing.profile.ref_.id.as_str()),
+            (vec!["X07WASM_TOOLCHAIN_PROFILE_READ_FAILED".to_owned()], "unknown")
+        );
         std::fs::write(&path, CARRIED_PROFILES[1].1).expect("written");
         let selected = select(&mut files, Choice::File(&path));
         assert!(selected.index.is_none() && selected.profile.ok && selected.diagnostics.is_empty());
@@ -499,12 +604,20 @@ mod tests {
         let one = || json!([{"id": "a", "path": "no/such/file.json"}]);
         assert_eq!(with(json!([]), json!({}), None), ["X07WASM_TOOLCHAIN_INDEX_SCHEMA_INVALID"]);
         assert_eq!(with(one(), json!({}), None), ["X07WASM_TOOLCHAIN_PROFILE_READ_FAILED"], "no default");
-        assert_eq!(with(one(), json!({"default_profile_id": "b"}), None), ["X07WASM_TOOLCHAIN_PROFILE_READ_FAILED"], "not listed");
+        assert_eq!(
+            with(one(), json!({"default_profile_id": "b"}), None),
+            ["X07WASM_TOOLCHAIN_PROFILE_READ_FAILED"],
+            "not listed"
+        );
         assert_eq!(with(one(), json!({}), Some("../x")), ["X07WASM_TOOLCHAIN_PROFILE_READ_FAILED"], "not an id");
         assert_eq!(with(one(), json!({}), Some("a")), ["X07WASM_TOOLCHAIN_PROFILE_READ_FAILED"], "no file");
         assert_eq!(with(json!([{"id": "a", "path": "x/./y"}]), json!({}), Some("a")), ["X07WASM_PATH_UNSAFE"]);
-        let twice = json!([{"id": "a", "path": "no/such/file.json"}, {"id": "a", "path": "b"}, {"id": "a", "path": "c"}]);
-        assert_eq!(with(twice, json!({}), Some("a")), ["X07WASM_TOOLCHAIN_INDEX_SCHEMA_INVALID", "X07WASM_TOOLCHAIN_PROFILE_READ_FAILED"]);
+        let twice =
+            json!([{"id": "a", "path": "no/such/file.json"}, {"id": "a", "path": "b"}, {"id": "a", "path": "c"}]);
+        assert_eq!(
+            with(twice, json!({}), Some("a")),
+            ["X07WASM_TOOLCHAIN_INDEX_SCHEMA_INVALID", "X07WASM_TOOLCHAIN_PROFILE_READ_FAILED"]
+        );
     }
 
     #[test]

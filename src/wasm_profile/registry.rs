@@ -36,14 +36,22 @@ pub struct RegistryCodes {
 ///
 /// # Errors
 /// Every problem of the file.
-pub fn open_index(files: &mut Files, path: &Path, codes: RegistryCodes, notices: &mut Vec<Diag>) -> Result<Registry, Vec<Diag>> {
+pub fn open_index(
+    files: &mut Files,
+    path: &Path,
+    codes: RegistryCodes,
+    notices: &mut Vec<Diag>,
+) -> Result<Registry, Vec<Diag>> {
     let (loaded, is_builtin) = match files.load::<ArchWasmIndex>(path) {
         Err(LoadError::Read(error)) if error.is_missing() && path == Path::new(DEFAULT_INDEX) => {
             let text = builtin::file(DEFAULT_INDEX).unwrap_or_default();
             files.record_builtin(DEFAULT_INDEX, text.as_bytes());
             notices.push(
-                Diag::new(Code::RegistryBuiltinUsed, format!("there is no {DEFAULT_INDEX}, so the profiles built into x07-wasm are used"))
-                    .data("index", format!("builtin:{DEFAULT_INDEX}")),
+                Diag::new(
+                    Code::RegistryBuiltinUsed,
+                    format!("there is no {DEFAULT_INDEX}, so the profiles built into x07-wasm are used"),
+                )
+                .data("index", format!("builtin:{DEFAULT_INDEX}")),
             );
             (load::from_bytes::<ArchWasmIndex>(DEFAULT_INDEX, text.as_bytes()), true)
         }
@@ -58,14 +66,25 @@ pub fn open_index(files: &mut Files, path: &Path, codes: RegistryCodes, notices:
 ///
 /// # Errors
 /// Every problem of the file, or that its path is not safe.
-pub fn read_profile(files: &mut Files, registry: &Registry, entry: &IndexEntry, codes: RegistryCodes) -> Result<Loaded<WasmProfile>, Vec<Diag>> {
+pub fn read_profile(
+    files: &mut Files,
+    registry: &Registry,
+    entry: &IndexEntry,
+    codes: RegistryCodes,
+) -> Result<Loaded<WasmProfile>, Vec<Diag>> {
     let loaded = if registry.builtin {
         let text = builtin::file(&entry.path).unwrap_or_default();
         files.record_builtin(&entry.path, text.as_bytes());
         load::from_bytes::<WasmProfile>(&entry.path, text.as_bytes())
     } else {
         let here = safe_join(Path::new(""), &entry.path).map_err(|e| {
-            vec![Diag::new(codes.profile.read, format!("the registry {} names the profile {:?} by an unsafe path: {e}", registry.path, entry.id)).data("path", entry.path.as_str())]
+            vec![
+                Diag::new(
+                    codes.profile.read,
+                    format!("the registry {} names the profile {:?} by an unsafe path: {e}", registry.path, entry.id),
+                )
+                .data("path", entry.path.as_str()),
+            ]
         })?;
         read_document(files, &here)
     };

@@ -32,7 +32,12 @@ pub struct Selected {
 ///
 /// # Errors
 /// Every problem of the registry and the profile.
-pub fn select(files: &mut Files, selection: &Selection<'_>, code: Code, notices: &mut Vec<Diag>) -> Result<Selected, Vec<Diag>> {
+pub fn select(
+    files: &mut Files,
+    selection: &Selection<'_>,
+    code: Code,
+    notices: &mut Vec<Diag>,
+) -> Result<Selected, Vec<Diag>> {
     let codes = RegistryCodes { index: DocumentCodes::all(code), profile: DocumentCodes::all(code) };
     let (profile, path, builtin) = match selection.file {
         Some(file) => {
@@ -45,15 +50,25 @@ pub fn select(files: &mut Files, selection: &Selection<'_>, code: Code, notices:
             let Some(entry) = registry.entries.iter().find(|e| e.id == id) else {
                 let known: Vec<&str> = registry.entries.iter().map(|e| e.id.as_str()).collect();
                 return Err(vec![
-                    Diag::new(code, format!("the registry {} has no profile {id:?}; it has {}", registry.path, known.join(", "))).data("profile_id", id),
+                    Diag::new(
+                        code,
+                        format!("the registry {} has no profile {id:?}; it has {}", registry.path, known.join(", ")),
+                    )
+                    .data("profile_id", id),
                 ]);
             };
             let profile = read_profile(files, &registry, entry, codes)?.document;
             if profile.id != entry.id {
                 return Err(vec![
-                    Diag::new(code, format!("the registry {} lists {} as profile {:?}, but the file says {:?}; make both the same", registry.path, entry.path, entry.id, profile.id))
-                        .data("expected", entry.id.as_str())
-                        .data("found", profile.id.as_str()),
+                    Diag::new(
+                        code,
+                        format!(
+                            "the registry {} lists {} as profile {:?}, but the file says {:?}; make both the same",
+                            registry.path, entry.path, entry.id, profile.id
+                        ),
+                    )
+                    .data("expected", entry.id.as_str())
+                    .data("found", profile.id.as_str()),
                 ]);
             }
             (profile, PathBuf::from(&entry.path), registry.builtin)
@@ -61,7 +76,10 @@ pub fn select(files: &mut Files, selection: &Selection<'_>, code: Code, notices:
     };
     let problems = contract_problems(&profile);
     if !problems.is_empty() {
-        return Err(problems.into_iter().map(|p| Diag::new(code, format!("wasm profile {}: {p}", shown(&path)))).collect());
+        return Err(problems
+            .into_iter()
+            .map(|p| Diag::new(code, format!("wasm profile {}: {p}", shown(&path))))
+            .collect());
     }
     Ok(Selected { profile, path, builtin })
 }
@@ -75,13 +93,25 @@ pub fn contract_problems(profile: &WasmProfile) -> Vec<String> {
             problems.push(text.to_owned());
         }
     };
-    must(profile.target.wasm_c_abi == "basic_c_abi@1", "target.wasm_c_abi must be basic_c_abi@1: the host calls by that convention");
-    must(profile.target.entry_export == "x07_solve_v2", "target.entry_export must be x07_solve_v2: the host calls that function");
+    must(
+        profile.target.wasm_c_abi == "basic_c_abi@1",
+        "target.wasm_c_abi must be basic_c_abi@1: the host calls by that convention",
+    );
+    must(
+        profile.target.entry_export == "x07_solve_v2",
+        "target.entry_export must be x07_solve_v2: the host calls that function",
+    );
     must(profile.x07_build.freestanding, "x07_build.freestanding must be true: a module has no operating system");
     must(profile.x07_build.emit_c_header, "x07_build.emit_c_header must be true: the C backend needs the header");
     if profile.runtime.instance_allocator == Some(WasmRuntimeLimitsInstanceAllocator::Pooling) {
-        must(profile.runtime.max_memory_bytes.is_some_and(|n| n > 0), "runtime.max_memory_bytes must be set and not 0: the pooling allocator reserves that much");
-        must(profile.runtime.max_table_elements.is_some_and(|n| n > 0), "runtime.max_table_elements must be set and not 0: the pooling allocator reserves that many");
+        must(
+            profile.runtime.max_memory_bytes.is_some_and(|n| n > 0),
+            "runtime.max_memory_bytes must be set and not 0: the pooling allocator reserves that much",
+        );
+        must(
+            profile.runtime.max_table_elements.is_some_and(|n| n > 0),
+            "runtime.max_table_elements must be set and not 0: the pooling allocator reserves that many",
+        );
     }
     problems
 }

@@ -37,15 +37,25 @@ pub fn differences(document: &Value, parser: &Command) -> Vec<String> {
     let mut found = Vec::new();
     let mut leaves = Vec::new();
     collect_leaves(parser, &mut Vec::new(), &mut leaves);
-    let about: BTreeMap<&str, &str> = rows.iter().filter(|r| text(r, 1) == "about").map(|r| (text(r, 0), text(r, 2))).collect();
+    let about: BTreeMap<&str, &str> =
+        rows.iter().filter(|r| text(r, 1) == "about").map(|r| (text(r, 0), text(r, 2))).collect();
     let mut scopes: Vec<&str> = Vec::new();
     for (path, leaf) in &leaves {
         let words: Vec<&str> = path.iter().map(String::as_str).collect();
         match command_line::find(&words) {
             Some(specification) => {
                 scopes.push(specification.scope);
-                compare(specification.scope, &of_rows(rows, specification.scope), &of_parser(specification.scope, leaf), &mut found);
-                found.extend(wrong_report(specification.scope, specification.schema_version, about.get(specification.scope).copied()));
+                compare(
+                    specification.scope,
+                    &of_rows(rows, specification.scope),
+                    &of_parser(specification.scope, leaf),
+                    &mut found,
+                );
+                found.extend(wrong_report(
+                    specification.scope,
+                    specification.schema_version,
+                    about.get(specification.scope).copied(),
+                ));
             }
             None => found.push(format!("the parser knows `{}`, which is in no table", path.join(" "))),
         }
@@ -125,7 +135,11 @@ impl Facts {
             ("default", self.default.clone(), live.default.clone()),
             ("values", self.values.join("|"), live.values.join("|")),
         ];
-        pairs.into_iter().filter(|(_, rows, parser)| rows != parser).map(|(what, rows, parser)| format!("{what} is {rows:?} in the rows and {parser:?} in the parser")).collect()
+        pairs
+            .into_iter()
+            .filter(|(_, rows, parser)| rows != parser)
+            .map(|(what, rows, parser)| format!("{what} is {rows:?} in the rows and {parser:?} in the parser"))
+            .collect()
     }
 }
 
@@ -161,7 +175,14 @@ fn of_rows(rows: &[Value], scope: &str) -> Names {
                 Some(Value::String(text)) => text.clone(),
                 Some(other) => other.to_string(),
             },
-            values: meta.and_then(|m| m.get("enum")).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
+            values: meta
+                .and_then(|m| m.get("enum"))
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect(),
         };
         names.insert((scope.to_owned(), name.to_owned()), facts);
     }
@@ -170,7 +191,9 @@ fn of_rows(rows: &[Value], scope: &str) -> Names {
 
 /// What the parser knows in a scope, without help and version, which have rows of their own kind.
 fn of_parser(scope: &str, command: &Command) -> Names {
-    let own = |arg: &&Arg| !matches!(arg.get_action(), ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version);
+    let own = |arg: &&Arg| {
+        !matches!(arg.get_action(), ArgAction::Help | ArgAction::HelpShort | ArgAction::HelpLong | ArgAction::Version)
+    };
     command.get_arguments().filter(own).map(|arg| (name(scope, arg), of_arg(arg))).collect()
 }
 
@@ -187,8 +210,16 @@ fn of_arg(arg: &Arg) -> Facts {
         (false, false) => "opt",
     };
     let value = if kind == "opt" { value_kind(arg) } else { "" };
-    let values = if value == "ENUM" { arg.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect() } else { Vec::new() };
-    let defaults: Vec<String> = if flag { Vec::new() } else { arg.get_default_values().iter().map(|d| d.to_string_lossy().into_owned()).collect() };
+    let values = if value == "ENUM" {
+        arg.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect()
+    } else {
+        Vec::new()
+    };
+    let defaults: Vec<String> = if flag {
+        Vec::new()
+    } else {
+        arg.get_default_values().iter().map(|d| d.to_string_lossy().into_owned()).collect()
+    };
     Facts {
         kind: kind.to_owned(),
         short: arg.get_short().map(|short| format!("-{short}")).unwrap_or_default(),
@@ -252,7 +283,8 @@ mod tests {
 
     #[test]
     fn every_changed_property_is_seen() {
-        let seen = |found: Vec<String>, what: &str| assert!(found.len() == 1 && found[0].contains(what), "{what}: {found:?}");
+        let seen =
+            |found: Vec<String>, what: &str| assert!(found.len() == 1 && found[0].contains(what), "{what}: {found:?}");
         seen(changed("build", "--index", |r| r[5] = json!("STR")), "value kind");
         seen(changed("build", "--index", |r| r[7]["default"] = json!("other")), "default");
         seen(changed("build", "--index", |r| r[7]["required"] = json!(true)), "required");
@@ -261,7 +293,10 @@ mod tests {
         seen(changed("root", "--report-json", |r| r[6]["hidden"] = json!(false)), "hidden");
         seen(changed("root", "--report-json", |r| r[6]["global"] = json!(false)), "global");
         seen(changed("build", "--index", |r| r[2] = json!("-i")), "short name");
-        assert_eq!(changed("build", "--index", |r| r[3] = json!("--indes")), ["build --indes: only the rows have it", "build --index: only the parser has it"]);
+        assert_eq!(
+            changed("build", "--index", |r| r[3] = json!("--indes")),
+            ["build --indes: only the rows have it", "build --index: only the parser has it"]
+        );
     }
 
     #[test]
@@ -271,16 +306,32 @@ mod tests {
         list.retain(|r| r[0] != "doctor" && r[2] != "SHELL");
         list.push(json!(["nowhere", "about", "text"]));
         let found = differences(&rows, &parser());
-        assert_eq!(found, ["completions SHELL: only the parser has it", "doctor: there is no row about it", "nowhere: the rows have a scope that the parser has no command for"]);
+        assert_eq!(
+            found,
+            [
+                "completions SHELL: only the parser has it",
+                "doctor: there is no row about it",
+                "nowhere: the rows have a scope that the parser has no command for"
+            ]
+        );
         let parser = parser().subcommand(Command::new("more")).arg(Arg::new("extra").long("extra"));
-        assert_eq!(differences(&document(), &parser), ["root --extra: only the parser has it", "the parser knows `more`, which is in no table"]);
+        assert_eq!(
+            differences(&document(), &parser),
+            ["root --extra: only the parser has it", "the parser knows `more`, which is in no table"]
+        );
     }
 
     #[test]
     fn reports_must_exist() {
-        assert_eq!(wrong_report("s", "x07.wasm.doctor.report@0.1.0", Some("Text. Report: x07.wasm.doctor.report@0.1.0.")), None);
+        assert_eq!(
+            wrong_report("s", "x07.wasm.doctor.report@0.1.0", Some("Text. Report: x07.wasm.doctor.report@0.1.0.")),
+            None
+        );
         assert!(wrong_report("s", "x07.wasm.doctor.report@0.1.0", Some("Text.")).is_some());
         assert!(wrong_report("s", "x07.wasm.none.report@0.1.0", Some("Report: x07.wasm.none.report@0.1.0.")).is_some());
-        assert!(wrong_report("s", "x07.wasm.profile@0.3.0", Some("Report: x07.wasm.profile@0.3.0.")).is_some(), "a document is no report");
+        assert!(
+            wrong_report("s", "x07.wasm.profile@0.3.0", Some("Report: x07.wasm.profile@0.3.0.")).is_some(),
+            "a document is no report"
+        );
     }
 }

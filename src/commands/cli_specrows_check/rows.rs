@@ -35,7 +35,9 @@ pub struct Facts {
 pub fn facts(document: &Value) -> Facts {
     let rows = document.get("rows").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let app = |key: &str| document.get("app").and_then(|app| app.get(key)).and_then(Value::as_str).map(str::to_owned);
-    let root = |kind: &str, long: Option<&str>| rows.iter().any(|r| text(r, 0) == "root" && text(r, 1) == kind && long.is_none_or(|long| text(r, 3) == long));
+    let root = |kind: &str, long: Option<&str>| {
+        rows.iter().any(|r| text(r, 0) == "root" && text(r, 1) == kind && long.is_none_or(|long| text(r, 3) == long))
+    };
     let mut facts = Facts {
         rows_count: rows.len() as u64,
         app_name: app("name"),
@@ -72,21 +74,42 @@ pub fn problems(facts: &Facts, expect_app_name: &str) -> Vec<Diag> {
         problems.push(Diag::new(Code::SpecrowsMissingRootVersion, "the scope root has no version row; add one"));
     }
     if !facts.has_root_cli_specrows {
-        problems.push(Diag::new(Code::SpecrowsMissingRootCliSpecrows, "the scope root has no flag row for --cli-specrows; add one"));
+        problems.push(Diag::new(
+            Code::SpecrowsMissingRootCliSpecrows,
+            "the scope root has no flag row for --cli-specrows; add one",
+        ));
     }
     if let Some((index, row)) = &facts.out_of_order {
-        let message = format!("row {index} is not in canonical order: {} {} belongs elsewhere; sort the rows by scope, kind and name", text(row, 0), text(row, 1));
-        problems.push(Diag::new(Code::SpecrowsOrderingInvalid, message).data("instance_path", format!("/rows/{index}")).data("row", row.clone()));
+        let message = format!(
+            "row {index} is not in canonical order: {} {} belongs elsewhere; sort the rows by scope, kind and name",
+            text(row, 0),
+            text(row, 1)
+        );
+        problems.push(
+            Diag::new(Code::SpecrowsOrderingInvalid, message)
+                .data("instance_path", format!("/rows/{index}"))
+                .data("row", row.clone()),
+        );
     }
     if !facts.duplicates.is_empty() {
         let names: Vec<String> = facts.duplicates.iter().map(|(scope, long)| format!("{scope} {long}")).collect();
         let pairs: Vec<Value> = facts.duplicates.iter().map(|(scope, long)| json!([scope, long])).collect();
-        problems.push(Diag::new(Code::SpecrowsDuplicateLongopt, format!("options are listed more than once: {}; keep one row of each", names.join(", "))).data("duplicates", pairs));
+        problems.push(
+            Diag::new(
+                Code::SpecrowsDuplicateLongopt,
+                format!("options are listed more than once: {}; keep one row of each", names.join(", ")),
+            )
+            .data("duplicates", pairs),
+        );
     }
     let name = facts.app_name.as_deref().unwrap_or_default();
     if name != expect_app_name {
-        let message = format!("the rows belong to {name:?}, but {expect_app_name:?} was expected; check the input or --expect-app-name");
-        problems.push(Diag::new(Code::SpecrowsAppNameMismatch, message).data("expected", expect_app_name).data("found", name));
+        let message = format!(
+            "the rows belong to {name:?}, but {expect_app_name:?} was expected; check the input or --expect-app-name"
+        );
+        problems.push(
+            Diag::new(Code::SpecrowsAppNameMismatch, message).data("expected", expect_app_name).data("found", name),
+        );
     }
     problems
 }
@@ -135,7 +158,12 @@ mod tests {
 
     #[test]
     fn any_json_is_read_without_harm() {
-        for document in [json!(null), json!([]), json!({"rows": 3}), json!({"rows": [null, [], [1, 2, 3], {"a": 1}], "app": {"name": 7}})] {
+        for document in [
+            json!(null),
+            json!([]),
+            json!({"rows": 3}),
+            json!({"rows": [null, [], [1, 2, 3], {"a": 1}], "app": {"name": 7}}),
+        ] {
             let facts = facts(&document);
             assert!(facts.scopes.is_empty() && facts.app_name.is_none() && facts.duplicates.is_empty(), "{document}");
         }
@@ -144,9 +172,24 @@ mod tests {
     #[test]
     fn root_comes_first_and_kinds_have_a_rank() {
         let ordered = |rows: Value| facts(&json!({ "rows": rows })).out_of_order.map(|o| o.0);
-        assert_eq!(ordered(json!([["root", "opt", "", "--z", "z", "STR", "t"], ["a", "about", "t"], ["a", "flag", "", "--b", "b", "t"], ["a", "opt", "", "--a", "a", "STR", "t"]])), None);
+        assert_eq!(
+            ordered(json!([
+                ["root", "opt", "", "--z", "z", "STR", "t"],
+                ["a", "about", "t"],
+                ["a", "flag", "", "--b", "b", "t"],
+                ["a", "opt", "", "--a", "a", "STR", "t"]
+            ])),
+            None
+        );
         assert_eq!(ordered(json!([["a", "about", "t"], ["root", "about", "t"]])), Some(0));
-        assert_eq!(ordered(json!([["a", "opt", "", "--a", "a", "STR", "t"], ["a", "opt", "", "--c", "c", "STR", "t"], ["a", "opt", "", "--b", "b", "STR", "t"]])), Some(1));
+        assert_eq!(
+            ordered(json!([
+                ["a", "opt", "", "--a", "a", "STR", "t"],
+                ["a", "opt", "", "--c", "c", "STR", "t"],
+                ["a", "opt", "", "--b", "b", "STR", "t"]
+            ])),
+            Some(1)
+        );
     }
 
     #[test]

@@ -4,12 +4,12 @@ use x07_wasm_contracts::diagnostics::{Code, Stage};
 
 use super::function::{Checker, Value};
 use super::operands::{Info, Want};
-use super::vars::{Root, Roots, union};
+use super::vars::{Roots, union};
 use super::{Param, builtins, heads};
 use crate::compiler::ir::{Expr, FuncId, Ty};
 use crate::compiler::module::{self, FunctionKind};
 use crate::compiler::problem::{PatchOp, Problem};
-use crate::compiler::resolve::FunctionRef;
+use crate::compiler::resolve::{self, FunctionRef};
 use crate::compiler::std_modules;
 use crate::contract::json::tree::NodeId;
 
@@ -150,6 +150,9 @@ impl Checker<'_, '_> {
         if let (Some(prefix), Some(here)) = (prefix, here) {
             let imported = here.imports.iter().any(|import| import.id == prefix);
             if imported && loaded.missing.contains(prefix) {
+                if std_modules::is_standard(prefix) {
+                    self.report(node, resolve::unavailable(prefix).with_data("head", head));
+                }
                 return;
             }
         }

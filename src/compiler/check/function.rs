@@ -399,10 +399,8 @@ impl<'a> Checker<'_, 'a> {
 
     fn returns_local(&mut self, id: VarId, node: NodeId) {
         let name = self.name_of(id);
-        let message = format!(
-            "`{}` returns a view that points into {name}, which is freed when the function ends",
-            self.symbol
-        );
+        let message =
+            format!("`{}` returns a view that points into {name}, which is freed when the function ends", self.symbol);
         let problem = Problem::error(Code::X07Borrow0002, Stage::Lint, message)
             .with_note("return `bytes` instead of a view, or a part of a view parameter");
         self.report(node, problem);

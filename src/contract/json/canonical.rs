@@ -90,11 +90,20 @@ mod tests {
     #[test]
     fn the_rules_of_the_table() {
         assert_eq!(text(&json!({"b":1,"a":{"d":[],"c":{}}})), "{\"a\":{\"c\":{},\"d\":[]},\"b\":1}\n");
-        assert_eq!(text(&json!("\"\\\u{8}\u{c}\n\r\t\u{1}\u{1f}/\u{7f}é😀")), "\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f/\u{7f}é😀\"\n");
-        assert_eq!(text(&json!([u64::MAX, i64::MIN, 1.0, 1e30, 1e-7, 0.1, -0.0, 1.5])), "[18446744073709551615,-9223372036854775808,1.0,1e30,1e-7,0.1,-0.0,1.5]\n");
+        assert_eq!(
+            text(&json!("\"\\\u{8}\u{c}\n\r\t\u{1}\u{1f}/\u{7f}é😀")),
+            "\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f/\u{7f}é😀\"\n"
+        );
+        assert_eq!(
+            text(&json!([u64::MAX, i64::MIN, 1.0, 1e30, 1e-7, 0.1, -0.0, 1.5])),
+            "[18446744073709551615,-9223372036854775808,1.0,1e30,1e-7,0.1,-0.0,1.5]\n"
+        );
         // Code points, not UTF-16 units: U+FFFD comes before U+10000.
         assert_eq!(text(&json!({"\u{10000}":1,"\u{fffd}":2})), "{\"\u{fffd}\":2,\"\u{10000}\":1}\n");
-        assert_eq!(pretty(&json!({"a":[],"b":{},"c":[1,{"d":null}]})), b"{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {\n      \"d\": null\n    }\n  ]\n}\n");
+        assert_eq!(
+            pretty(&json!({"a":[],"b":{},"c":[1,{"d":null}]})),
+            b"{\n  \"a\": [],\n  \"b\": {},\n  \"c\": [\n    1,\n    {\n      \"d\": null\n    }\n  ]\n}\n"
+        );
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
@@ -109,7 +118,8 @@ mod tests {
         leaf.prop_recursive(4, 32, 6, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                prop::collection::btree_map(any::<String>(), inner, 0..6).prop_map(|m| Value::Object(m.into_iter().collect())),
+                prop::collection::btree_map(any::<String>(), inner, 0..6)
+                    .prop_map(|m| Value::Object(m.into_iter().collect())),
             ]
         })
     }

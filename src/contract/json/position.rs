@@ -55,6 +55,9 @@ mod tests {
             let p = index.position(offset);
             (p.line, p.column)
         };
-        assert_eq!([at(0), at(1), at(3), at(4), at(5), at(6), at(99)], [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1), (3, 1)]);
+        assert_eq!(
+            [at(0), at(1), at(3), at(4), at(5), at(6), at(99)],
+            [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (3, 1), (3, 1)]
+        );
     }
 }

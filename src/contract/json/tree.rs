@@ -383,7 +383,15 @@ impl<'t> Parser<'t> {
                 let Some(top) = open.last() else {
                     self.space();
                     if self.at < self.bytes.len() {
-                        return self.fail(Rule::Syntax, self.at, format!("expected the end of the text, found {}; remove what follows the value", self.found()), 0);
+                        return self.fail(
+                            Rule::Syntax,
+                            self.at,
+                            format!(
+                                "expected the end of the text, found {}; remove what follows the value",
+                                self.found()
+                            ),
+                            0,
+                        );
                     }
                     return Ok(());
                 };
@@ -405,7 +413,12 @@ impl<'t> Parser<'t> {
                     Some(b']') if !object => self.at += 1,
                     _ => {
                         let want = if object { "`,` or `}`" } else { "`,` or `]`" };
-                        return self.fail(Rule::Syntax, self.at, format!("expected {want}, found {}", self.found()), node);
+                        return self.fail(
+                            Rule::Syntax,
+                            self.at,
+                            format!("expected {want}, found {}", self.found()),
+                            node,
+                        );
                     }
                 }
                 self.close(&mut open);
@@ -423,7 +436,11 @@ impl<'t> Parser<'t> {
     fn member_name(&mut self, open: &mut [Open<'t>]) -> Result<u32, Stop> {
         let node = open.last().map_or(0, |o| o.node);
         if self.peek() != Some(b'"') {
-            let what = if self.peek() == Some(b'}') { "a comma before `}`; remove it".to_owned() } else { format!("expected a member name in double quotes, found {}", self.found()) };
+            let what = if self.peek() == Some(b'}') {
+                "a comma before `}`; remove it".to_owned()
+            } else {
+                format!("expected a member name in double quotes, found {}", self.found())
+            };
             return self.fail(Rule::Syntax, self.at, what, node);
         }
         let start = self.at;
@@ -440,7 +457,12 @@ impl<'t> Parser<'t> {
         }
         self.space();
         if self.peek() != Some(b':') {
-            return self.fail(Rule::Syntax, self.at, format!("expected `:` after the member name, found {}", self.found()), node);
+            return self.fail(
+                Rule::Syntax,
+                self.at,
+                format!("expected `:` after the member name, found {}", self.found()),
+                node,
+            );
         }
         self.at += 1;
         Ok(start as u32)
@@ -451,7 +473,17 @@ impl<'t> Parser<'t> {
         let id = self.nodes.len() as u32;
         let (parent, index) = open.last().map_or((NONE, 0), |o| (o.node, self.nodes[o.node as usize].children));
         let start = self.at;
-        self.nodes.push(Node { kind: Kind::Null, start: start as u32, end: start as u32, parent, index, first_child: NONE, next: NONE, children: 0, key });
+        self.nodes.push(Node {
+            kind: Kind::Null,
+            start: start as u32,
+            end: start as u32,
+            parent,
+            index,
+            first_child: NONE,
+            next: NONE,
+            children: 0,
+            key,
+        });
         let kind = match self.peek() {
             Some(b'{') => {
                 self.at += 1;
@@ -497,7 +529,12 @@ impl<'t> Parser<'t> {
             Some(b'0') => {
                 self.at += 1;
                 if matches!(self.peek(), Some(b'0'..=b'9')) {
-                    return self.fail(Rule::Syntax, start, "a number with a leading zero; remove the zero".to_owned(), id);
+                    return self.fail(
+                        Rule::Syntax,
+                        start,
+                        "a number with a leading zero; remove the zero".to_owned(),
+                        id,
+                    );
                 }
             }
             Some(b'1'..=b'9') => self.digits(),
@@ -506,7 +543,12 @@ impl<'t> Parser<'t> {
         if self.peek() == Some(b'.') {
             self.at += 1;
             if !matches!(self.peek(), Some(b'0'..=b'9')) {
-                return self.fail(Rule::Syntax, self.at, format!("expected a digit after the decimal point, found {}", self.found()), id);
+                return self.fail(
+                    Rule::Syntax,
+                    self.at,
+                    format!("expected a digit after the decimal point, found {}", self.found()),
+                    id,
+                );
             }
             self.digits();
         }
@@ -516,7 +558,12 @@ impl<'t> Parser<'t> {
                 self.at += 1;
             }
             if !matches!(self.peek(), Some(b'0'..=b'9')) {
-                return self.fail(Rule::Syntax, self.at, format!("expected a digit in the exponent, found {}", self.found()), id);
+                return self.fail(
+                    Rule::Syntax,
+                    self.at,
+                    format!("expected a digit in the exponent, found {}", self.found()),
+                    id,
+                );
             }
             self.digits();
         }
@@ -546,7 +593,12 @@ impl<'t> Parser<'t> {
                 }
                 Some(b'\\') => self.escape(id)?,
                 Some(b) if b < 0x20 => {
-                    return self.fail(Rule::Syntax, self.at, format!("control character U+{b:04X} in a string; write it as \\u{b:04x}"), id);
+                    return self.fail(
+                        Rule::Syntax,
+                        self.at,
+                        format!("control character U+{b:04X} in a string; write it as \\u{b:04x}"),
+                        id,
+                    );
                 }
                 Some(_) => self.at += 1,
             }
@@ -573,11 +625,18 @@ impl<'t> Parser<'t> {
                             self.fail(Rule::Syntax, start, "a high surrogate without its low surrogate".to_owned(), id)
                         }
                     }
-                    0xDC00..=0xDFFF => self.fail(Rule::Syntax, start, "a low surrogate without its high surrogate".to_owned(), id),
+                    0xDC00..=0xDFFF => {
+                        self.fail(Rule::Syntax, start, "a low surrogate without its high surrogate".to_owned(), id)
+                    }
                     _ => Ok(()),
                 }
             }
-            _ => self.fail(Rule::Syntax, start, "an unknown escape; JSON knows \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX".to_owned(), id),
+            _ => self.fail(
+                Rule::Syntax,
+                start,
+                "an unknown escape; JSON knows \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX".to_owned(),
+                id,
+            ),
         }
     }
 
@@ -589,7 +648,14 @@ impl<'t> Parser<'t> {
                     unit = unit * 16 + d;
                     self.at += 1;
                 }
-                None => return self.fail(Rule::Syntax, self.at, "a \\u escape needs four hexadecimal digits".to_owned(), id),
+                None => {
+                    return self.fail(
+                        Rule::Syntax,
+                        self.at,
+                        "a \\u escape needs four hexadecimal digits".to_owned(),
+                        id,
+                    );
+                }
             }
         }
         Ok(unit)
@@ -662,9 +728,23 @@ mod tests {
     #[test]
     fn syntax_errors_have_a_place() {
         for (text, offset, pointer) in [
-            ("", 0, ""), ("{", 1, ""), ("[1,]", 3, ""), ("[1 2]", 3, ""), ("{\"a\":}", 5, "/a"), ("{\"a\" 1}", 5, ""),
-            ("[\"\\x\"]", 2, "/0"), ("[\"a", 1, "/0"), ("01", 0, ""), ("1.", 2, ""), ("1e", 2, ""), ("nul", 0, ""),
-            ("1 1", 2, ""), ("[1e999]", 1, "/0"), ("[\"\\ud800\"]", 2, "/0"), ("[\"\n\"]", 2, "/0"), ("{\"a\":1,}", 7, ""),
+            ("", 0, ""),
+            ("{", 1, ""),
+            ("[1,]", 3, ""),
+            ("[1 2]", 3, ""),
+            ("{\"a\":}", 5, "/a"),
+            ("{\"a\" 1}", 5, ""),
+            ("[\"\\x\"]", 2, "/0"),
+            ("[\"a", 1, "/0"),
+            ("01", 0, ""),
+            ("1.", 2, ""),
+            ("1e", 2, ""),
+            ("nul", 0, ""),
+            ("1 1", 2, ""),
+            ("[1e999]", 1, "/0"),
+            ("[\"\\ud800\"]", 2, "/0"),
+            ("[\"\n\"]", 2, "/0"),
+            ("{\"a\":1,}", 7, ""),
         ] {
             assert_eq!(problems(text), [(offset, pointer.to_owned(), Rule::Syntax)], "{text:?}");
         }

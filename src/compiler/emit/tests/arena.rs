@@ -205,10 +205,8 @@ fn arenas_may_be_tiny_but_must_hold_the_tables() {
 fn an_arena_beyond_the_address_space_is_refused() {
     let empty = program(vec![solve(vec![], op(Op::BytesEmpty, vec![]))], &[]);
     let mut machine = Machine::of(&empty);
-    let solve = machine
-        .instance
-        .get_typed_func::<(u32, u32, u32, u32, u32), ()>(&mut machine.store, "x07_solve_v2")
-        .unwrap();
+    let solve =
+        machine.instance.get_typed_func::<(u32, u32, u32, u32, u32), ()>(&mut machine.store, "x07_solve_v2").unwrap();
     assert!(solve.call(&mut machine.store, (16, 0xffff_ff00, 0x1000, 24, 0)).is_err());
 }
 

@@ -57,18 +57,7 @@ fn choices() {
 
 #[test]
 fn negated_comparisons() {
-    let operations = [
-        Op::Eq,
-        Op::Ne,
-        Op::LtS,
-        Op::LeS,
-        Op::GtS,
-        Op::GeS,
-        Op::LtU,
-        Op::LeU,
-        Op::GtU,
-        Op::GeU,
-    ];
+    let operations = [Op::Eq, Op::Ne, Op::LtS, Op::LeS, Op::GtS, Op::GeS, Op::LtU, Op::LeU, Op::GtU, Op::GeU];
     for operation in operations {
         for (a, b) in [(1, 2), (2, 1), (1, 1), (-1, 1), (1, -1)] {
             let compare = || op(operation, vec![add(num(a), num(0)), add(num(b), num(0))]);
@@ -160,36 +149,48 @@ fn returning_from_anywhere() {
 #[test]
 fn calls() {
     // Words of all kinds go through, results of up to four words come back.
-    let pair = function("t.pair", 3, Ty::Bytes, vec![Ty::View, Ty::I32, Ty::Bytes], block(
-        vec![],
-        Expr::Block {
-            body: vec![],
-            value: Some(Box::new(op(Op::BytesConcat, vec![get(0), op(Op::FmtU32, vec![get(1)]), take(2)]))),
-            cleanup: vec![drop_local(2)],
-        },
-    ));
+    let pair = function(
+        "t.pair",
+        3,
+        Ty::Bytes,
+        vec![Ty::View, Ty::I32, Ty::Bytes],
+        block(
+            vec![],
+            Expr::Block {
+                body: vec![],
+                value: Some(Box::new(op(Op::BytesConcat, vec![get(0), op(Op::FmtU32, vec![get(1)]), take(2)]))),
+                cleanup: vec![drop_local(2)],
+            },
+        ),
+    );
     let nested = function("t.wrap", 1, Ty::ResultResultBytes, vec![Ty::Bytes], {
         let inner = op(Op::ResultOk(Ty::ResultBytes), vec![take(0)]);
         op(Op::ResultOk(Ty::ResultResultBytes), vec![inner])
     });
     let default = || op(Op::ResultErr(Ty::ResultBytes), vec![num(0)]);
-    let unwrapped = op(Op::ResultUnwrapOr(Ty::ResultBytes), vec![
-        op(Op::ResultUnwrapOr(Ty::ResultResultBytes), vec![
-            call(2, vec![call(1, vec![lit(0), num(12), owned(1)])]),
-            default(),
-        ]),
-        owned(0),
-    ]);
+    let unwrapped = op(
+        Op::ResultUnwrapOr(Ty::ResultBytes),
+        vec![
+            op(
+                Op::ResultUnwrapOr(Ty::ResultResultBytes),
+                vec![call(2, vec![call(1, vec![lit(0), num(12), owned(1)])]), default()],
+            ),
+            owned(0),
+        ],
+    );
     let program = program(vec![solve(vec![], unwrapped), pair, nested], &[b"a", b"b"]);
     assert_eq!(run(&program, b""), Ok(b"a12b".to_vec()));
 }
 
 #[test]
 fn floats_and_pairs_pass_through() {
-    let pass = function("t.pass", 3, Ty::F64, vec![Ty::I32, Ty::F64, Ty::Iface, Ty::F64], block(
-        vec![store(3, get(1)), store(1, take(3))],
-        get(1),
-    ));
+    let pass = function(
+        "t.pass",
+        3,
+        Ty::F64,
+        vec![Ty::I32, Ty::F64, Ty::Iface, Ty::F64],
+        block(vec![store(3, get(1)), store(1, take(3))], get(1)),
+    );
     let body = block(
         vec![store(0, call(1, vec![num(1), get(0), get(1)])), discard(get(1)), discard(take(0))],
         op(Op::BytesEmpty, vec![]),
@@ -208,10 +209,10 @@ fn recursion() {
         add(call(1, vec![minus(1)]), call(1, vec![minus(2)])),
         Ty::I32,
     );
-    let program = program(vec![
-        solve(vec![], bytes_of(call(1, vec![num(15)]))),
-        function("t.fib", 1, Ty::I32, vec![Ty::I32], body),
-    ], &[]);
+    let program = program(
+        vec![solve(vec![], bytes_of(call(1, vec![num(15)]))), function("t.fib", 1, Ty::I32, vec![Ty::I32], body)],
+        &[],
+    );
     assert_eq!(run(&program, b""), Ok(610_u32.to_le_bytes().to_vec()));
 }
 
@@ -221,12 +222,15 @@ fn tried(ty: Ty, result: Ty, fail: bool) -> Program {
     let make = choose(
         num(i32::from(fail)),
         op(Op::ResultErr(ty), vec![num(42)]),
-        op(Op::ResultOk(ty), vec![match ty {
-            Ty::ResultI32 => num(9),
-            Ty::ResultView => lit(0),
-            Ty::ResultResultBytes => op(Op::ResultOk(Ty::ResultBytes), vec![owned(0)]),
-            _ => owned(0),
-        }]),
+        op(
+            Op::ResultOk(ty),
+            vec![match ty {
+                Ty::ResultI32 => num(9),
+                Ty::ResultView => lit(0),
+                Ty::ResultResultBytes => op(Op::ResultOk(Ty::ResultBytes), vec![owned(0)]),
+                _ => owned(0),
+            }],
+        ),
         ty,
     );
     let maker = function("t.make", 0, ty, vec![], make);
@@ -239,17 +243,17 @@ fn tried(ty: Ty, result: Ty, fail: bool) -> Program {
     };
     let wrapped = match result {
         Ty::ResultBytes => op(Op::ResultOk(result), vec![used]),
-        Ty::ResultResultBytes => {
-            op(Op::ResultOk(result), vec![op(Op::ResultOk(Ty::ResultBytes), vec![used])])
-        }
+        Ty::ResultResultBytes => op(Op::ResultOk(result), vec![op(Op::ResultOk(Ty::ResultBytes), vec![used])]),
         _ => block(vec![discard(used)], op(Op::ResultOk(result), vec![num(5)])),
     };
     // The value waits while an earlier variable is alive.
-    let user = function("t.use", 0, result, vec![Ty::I32, Ty::Bytes], Expr::Block {
-        body: vec![store(1, owned(1))],
-        value: Some(Box::new(wrapped)),
-        cleanup: vec![drop_local(1)],
-    });
+    let user = function(
+        "t.use",
+        0,
+        result,
+        vec![Ty::I32, Ty::Bytes],
+        Expr::Block { body: vec![store(1, owned(1))], value: Some(Box::new(wrapped)), cleanup: vec![drop_local(1)] },
+    );
     let body = block(
         vec![store(0, call(2, vec![])), store(1, op(Op::ResultErrCode(result), vec![get(0)])), drop_local(0)],
         bytes_of(get(1)),
@@ -276,11 +280,13 @@ fn early_exits_free_what_waits() {
     // bytes wait in the middle of a concatenation, a call, and a vector operation.
     let error = || op(Op::ResultErr(Ty::ResultI32), vec![num(1)]);
     let failing = || attempt(Ty::ResultI32, error(), vec![]);
-    let keep = function("t.keep", 2, Ty::I32, vec![Ty::Bytes, Ty::I32], Expr::Block {
-        body: vec![],
-        value: Some(Box::new(get(1))),
-        cleanup: vec![drop_local(0)],
-    });
+    let keep = function(
+        "t.keep",
+        2,
+        Ty::I32,
+        vec![Ty::Bytes, Ty::I32],
+        Expr::Block { body: vec![], value: Some(Box::new(get(1))), cleanup: vec![drop_local(0)] },
+    );
     let waiting = [
         op(Op::ViewLen, vec![lit(0)]),
         call(2, vec![owned(0), failing()]),
@@ -295,10 +301,7 @@ fn early_exits_free_what_waits() {
     for value in waiting {
         let description = format!("{value:?}");
         let fail = function("t.fail", 0, Ty::ResultI32, vec![], op(Op::ResultOk(Ty::ResultI32), vec![value]));
-        let body = block(
-            vec![repeat(0, num(0), num(2000), discard(call(1, vec![])))],
-            op(Op::BytesEmpty, vec![]),
-        );
+        let body = block(vec![repeat(0, num(0), num(2000), discard(call(1, vec![])))], op(Op::BytesEmpty, vec![]));
         let program = program(vec![solve(vec![Ty::I32], body), fail, keep.clone()], &[b"some bytes that wait"]);
         assert_eq!(run_in(&program, b"", 2048), Ok(Vec::new()), "{description}");
     }
@@ -307,16 +310,11 @@ fn early_exits_free_what_waits() {
 #[test]
 fn faults_name_the_innermost_place_of_the_program() {
     let at = |site, op, args| Expr::Op { op, args, site };
-    let inner = function("t.inner", 1, Ty::I32, vec![Ty::View], {
-        at(INNER, Op::ViewGet, vec![get(0), num(3)])
-    });
+    let inner = function("t.inner", 1, Ty::I32, vec![Ty::View], { at(INNER, Op::ViewGet, vec![get(0), num(3)]) });
     let program = program(vec![solve(vec![], bytes_of(call(1, vec![lit(0)]))), inner], &[b"abc"]);
     let fault = run(&program, b"").unwrap_err();
-    let expected = Fault {
-        trap: Some(Trap::OutOfBounds),
-        symbol: "t.inner".to_owned(),
-        pointer: "/solve/7/1".to_owned(),
-    };
+    let expected =
+        Fault { trap: Some(Trap::OutOfBounds), symbol: "t.inner".to_owned(), pointer: "/solve/7/1".to_owned() };
     assert_eq!(fault, expected);
 }
 

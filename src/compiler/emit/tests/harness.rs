@@ -217,10 +217,8 @@ impl Machine {
         // What an earlier run left must not matter, nor may anything behind the arena change.
         let end = (arena + arena_size) as usize;
         self.memory.data_mut(&mut self.store)[arena as usize..].fill(0xa5);
-        let solve = self
-            .instance
-            .get_typed_func::<(u32, u32, u32, u32, u32), ()>(&mut self.store, "x07_solve_v2")
-            .unwrap();
+        let solve =
+            self.instance.get_typed_func::<(u32, u32, u32, u32, u32), ()>(&mut self.store, "x07_solve_v2").unwrap();
         let args = (result, arena, arena_size, input_address, input.len() as u32);
         let outcome = solve.call(&mut self.store, args);
         let data = self.memory.data(&self.store);
@@ -249,7 +247,16 @@ impl Machine {
                 break;
             }
         }
-        assert!(fault.trap.is_some(), "a trap without a reason: {error:?} {:?} {:?}", trace.frames().iter().map(|f| (f.func_index(), f.module_offset().unwrap() - self.code_start)).collect::<Vec<_>>(), self.sites);
+        assert!(
+            fault.trap.is_some(),
+            "a trap without a reason: {error:?} {:?} {:?}",
+            trace
+                .frames()
+                .iter()
+                .map(|f| (f.func_index(), f.module_offset().unwrap() - self.code_start))
+                .collect::<Vec<_>>(),
+            self.sites
+        );
         fault
     }
 }

@@ -43,13 +43,9 @@ fn arithmetic_wraps_and_division_is_unsigned_and_total() {
     for (operation, a, b, expected) in cases {
         let constant = op(operation, vec![num(a), num(b)]);
         assert_eq!(eval_num(vec![], constant, &[]), Ok(expected), "{operation:?} {a} {b} of constants");
-        let variables =
-            block(vec![store(0, num(a)), store(1, num(b))], op(operation, vec![get(0), get(1)]));
+        let variables = block(vec![store(0, num(a)), store(1, num(b))], op(operation, vec![get(0), get(1)]));
         assert_eq!(eval_num(vec![Ty::I32; 2], variables, &[]), Ok(expected), "{operation:?} {a} {b} of variables");
-        let computed = op(operation, vec![
-            op(Op::Add, vec![num(a), num(0)]),
-            op(Op::Add, vec![num(b), num(0)]),
-        ]);
+        let computed = op(operation, vec![op(Op::Add, vec![num(a), num(0)]), op(Op::Add, vec![num(b), num(0)])]);
         assert_eq!(eval_num(vec![], computed, &[]), Ok(expected), "{operation:?} {a} {b} computed");
     }
 }
@@ -58,10 +54,7 @@ fn arithmetic_wraps_and_division_is_unsigned_and_total() {
 fn operands_are_read_when_their_turn_comes() {
     // The first operand keeps its value although the second assigns the variable.
     for operation in [Op::Sub, Op::RemU, Op::DivU] {
-        let body = block(
-            vec![store(0, num(100))],
-            op(operation, vec![get(0), block(vec![store(0, num(7))], get(0))]),
-        );
+        let body = block(vec![store(0, num(100))], op(operation, vec![get(0), block(vec![store(0, num(7))], get(0))]));
         let expected = match operation {
             Op::Sub => 93,
             Op::RemU => 2,
@@ -69,10 +62,7 @@ fn operands_are_read_when_their_turn_comes() {
         };
         assert_eq!(eval_num(vec![Ty::I32], body, &[]), Ok(expected));
     }
-    let body = block(
-        vec![store(0, lit(0))],
-        op(Op::ViewGet, vec![get(0), block(vec![store(0, lit(1))], num(0))]),
-    );
+    let body = block(vec![store(0, lit(0))], op(Op::ViewGet, vec![get(0), block(vec![store(0, lit(1))], num(0))]));
     assert_eq!(eval_num(vec![Ty::View], body, &[b"a", b"b"]), Ok(i32::from(b'a')));
 }
 
@@ -311,14 +301,14 @@ fn temporaries_are_freed() {
         op(Op::ResultErr(Ty::ResultBytes), vec![num(77)]),
         op(Op::ResultOk(Ty::ResultResultBytes), vec![result(owned(0))]),
         op(Op::ResultErr(Ty::ResultResultBytes), vec![num(77)]),
-        op(Op::ResultUnwrapOr(Ty::ResultResultBytes), vec![
-            op(Op::ResultOk(Ty::ResultResultBytes), vec![result(owned(0))]),
-            result(owned(1)),
-        ]),
-        op(Op::ResultUnwrapOr(Ty::ResultResultBytes), vec![
-            op(Op::ResultErr(Ty::ResultResultBytes), vec![num(1)]),
-            result(owned(1)),
-        ]),
+        op(
+            Op::ResultUnwrapOr(Ty::ResultResultBytes),
+            vec![op(Op::ResultOk(Ty::ResultResultBytes), vec![result(owned(0))]), result(owned(1))],
+        ),
+        op(
+            Op::ResultUnwrapOr(Ty::ResultResultBytes),
+            vec![op(Op::ResultErr(Ty::ResultResultBytes), vec![num(1)]), result(owned(1))],
+        ),
     ];
     for value in values {
         repeats_without_leak(vec![], vec![discard(value)], &literals);

@@ -1,0 +1,32 @@
+//! Black-box tests: the binary and the contracts as their users meet them.
+//!
+//! One program, so that the engine is linked once.
+//!
+//! | module | promise |
+//! |---|---|
+//! | `contracts` | every schema with its fixtures; validator and Rust type agree |
+//! | `compiler_of_contracts` | mistakes in `schemas/` stop the build with place and cure |
+//! | `catalogue` | codes, exit codes and documentation agree; every code is raised by a test |
+//! | `machine` | flags, reports, exit codes, schemas, spec rows |
+//! | `build` | `build`: outputs, manifests, failures, determinism, external compilers |
+//! | `run` | `run`: inputs, outputs, limits, incidents, traps |
+//! | `registries` | `profile validate`, `toolchain validate`, `doctor` |
+//! | `language` | programs and what they print, and programs that are refused |
+//! | `hostile` | inputs that want to break the tool |
+//! | `examples` | the example projects and their cases |
+//! | `documentation` | the commands in README and docs |
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod build;
+mod catalogue;
+mod compiler_of_contracts;
+mod contracts;
+mod documentation;
+mod examples;
+mod hostile;
+mod language;
+mod machine;
+mod registries;
+mod run;
+mod support;
