@@ -159,12 +159,6 @@ pub enum Code {
     ClangSpawnFailed,
     /// `X07WASM_CLI_ARGS_INVALID`: The command line is not valid.
     CliArgsInvalid,
-    /// `X07WASM_DOCUMENT_NOT_REGULAR`: A document to be read is not a regular file.
-    DocumentNotRegular,
-    /// `X07WASM_DOCUMENT_NOT_UTF8`: A document is not UTF-8 text.
-    DocumentNotUtf8,
-    /// `X07WASM_DOCUMENT_TOO_LARGE`: A document is larger than its kind may be.
-    DocumentTooLarge,
     /// `X07WASM_EXPLAIN_CODE_UNKNOWN`: The diagnostic code is not known.
     ExplainCodeUnknown,
     /// `X07WASM_EXPORTS_MISSING`: The module lacks a required export.
@@ -193,10 +187,6 @@ pub enum Code {
     InternalPanic,
     /// `X07WASM_INTERNAL_REPORT_INVALID`: The report of a command did not follow its own schema.
     InternalReportInvalid,
-    /// `X07WASM_JSON_DUPLICATE_KEY`: A JSON object has the same key twice.
-    JsonDuplicateKey,
-    /// `X07WASM_MANIFEST_DIGEST_IO_FAILED`: The artifact manifest could not be read back.
-    ManifestDigestIoFailed,
     /// `X07WASM_MANIFEST_WRITE_FAILED`: The artifact manifest could not be written.
     ManifestWriteFailed,
     /// `X07WASM_MEMORY_GROWABLE`: The memory may grow although the profile forbids it.
@@ -231,8 +221,6 @@ pub enum Code {
     ProjectEntryReadFailed,
     /// `X07WASM_PROJECT_LOCK_INVALID`: The lockfile does not match the project.
     ProjectLockInvalid,
-    /// `X07WASM_PROJECT_MODULE_READ_FAILED`: An imported module could not be read.
-    ProjectModuleReadFailed,
     /// `X07WASM_PROJECT_PARSE_FAILED`: The project manifest is not a valid manifest.
     ProjectParseFailed,
     /// `X07WASM_PROJECT_READ_FAILED`: The project manifest could not be read.
@@ -247,8 +235,6 @@ pub enum Code {
     SchemaInvalid,
     /// `X07WASM_SCHEMA_UNKNOWN`: The schema is not known.
     SchemaUnknown,
-    /// `X07WASM_SHIM_DIGEST_IO_FAILED`: The support file of the C backend could not be read back.
-    ShimDigestIoFailed,
     /// `X07WASM_SHIM_WRITE_FAILED`: The support file of the C backend could not be written.
     ShimWriteFailed,
     /// `X07WASM_SPECROWS_APP_NAME_MISMATCH`: The specification rows belong to another program.
@@ -339,7 +325,7 @@ pub enum Code {
     X07PkgLockFailed,
 }
 /// The catalogue, indexed by [`Code`].
-pub static CODES: [CodeInfo; 166usize] = [
+pub static CODES: [CodeInfo; 159usize] = [
     CodeInfo {
         code: "E_BRAND_BAD_TY",
         severity: Severity::Error,
@@ -1111,36 +1097,6 @@ pub static CODES: [CodeInfo; 166usize] = [
         cure: "Read the message: it names the argument. `x07-wasm <command> --help` shows what the command accepts.",
     },
     CodeInfo {
-        code: "X07WASM_DOCUMENT_NOT_REGULAR",
-        severity: Severity::Error,
-        stages: &[Stage::Parse],
-        exit: 3u8,
-        raised_by: &["any"],
-        summary: "A document to be read is not a regular file.",
-        cause: "The path leads to a folder, a pipe, a socket or a device. Only regular files are read, so that a read always ends.",
-        cure: "Give the path of a regular file.",
-    },
-    CodeInfo {
-        code: "X07WASM_DOCUMENT_NOT_UTF8",
-        severity: Severity::Error,
-        stages: &[Stage::Parse],
-        exit: 3u8,
-        raised_by: &["any"],
-        summary: "A document is not UTF-8 text.",
-        cause: "The file holds bytes that are no UTF-8; it may be binary, or in another encoding.",
-        cure: "Save the file as UTF-8. `data.offset` is the position of the first wrong byte.",
-    },
-    CodeInfo {
-        code: "X07WASM_DOCUMENT_TOO_LARGE",
-        severity: Severity::Error,
-        stages: &[Stage::Parse],
-        exit: 3u8,
-        raised_by: &["any"],
-        summary: "A document is larger than its kind may be.",
-        cause: "Every kind of document has an upper size, so that a hostile file cannot fill memory.",
-        cure: "Check that the path is right. If the document is meant, split it or remove what it does not need; `data` gives size and limit.",
-    },
-    CodeInfo {
         code: "X07WASM_EXPLAIN_CODE_UNKNOWN",
         severity: Severity::Error,
         stages: &[Stage::Parse],
@@ -1279,26 +1235,6 @@ pub static CODES: [CodeInfo; 166usize] = [
         summary: "The report of a command did not follow its own schema.",
         cause: "Before a report is printed it is checked against its schema. This one failed, so a minimal report stands in its place; `data` names the violation.",
         cure: "This is a defect of the tool. Report it with the command line.",
-    },
-    CodeInfo {
-        code: "X07WASM_JSON_DUPLICATE_KEY",
-        severity: Severity::Error,
-        stages: &[Stage::Parse],
-        exit: 3u8,
-        raised_by: &["any"],
-        summary: "A JSON object has the same key twice.",
-        cause: "Readers disagree on which of the two counts, so such a document is not accepted.",
-        cure: "Remove one of the two members. The message names the key and its place.",
-    },
-    CodeInfo {
-        code: "X07WASM_MANIFEST_DIGEST_IO_FAILED",
-        severity: Severity::Error,
-        stages: &[Stage::Run],
-        exit: 2u8,
-        raised_by: &["build"],
-        summary: "The artifact manifest could not be read back.",
-        cause: "The file was removed or changed while the build was running.",
-        cure: "Build again, with nothing else writing to that folder.",
     },
     CodeInfo {
         code: "X07WASM_MANIFEST_WRITE_FAILED",
@@ -1471,16 +1407,6 @@ pub static CODES: [CodeInfo; 166usize] = [
         cure: "If the files are right, write the lockfile anew with the package manager of X07; if not, restore the packages.",
     },
     CodeInfo {
-        code: "X07WASM_PROJECT_MODULE_READ_FAILED",
-        severity: Severity::Error,
-        stages: &[Stage::Parse],
-        exit: 3u8,
-        raised_by: &["build", "run"],
-        summary: "An imported module could not be read.",
-        cause: "Its file exists in a module root but may not be read, or is not a regular file.",
-        cure: "Check what the path leads to and its permissions.",
-    },
-    CodeInfo {
         code: "X07WASM_PROJECT_PARSE_FAILED",
         severity: Severity::Error,
         stages: &[Stage::Parse],
@@ -1549,16 +1475,6 @@ pub static CODES: [CodeInfo; 166usize] = [
         summary: "The schema is not known.",
         cause: "No schema that is built into the tool has this id, file name or schema version.",
         cure: "Run `x07-wasm schema list` for the schemas there are.",
-    },
-    CodeInfo {
-        code: "X07WASM_SHIM_DIGEST_IO_FAILED",
-        severity: Severity::Error,
-        stages: &[Stage::Run],
-        exit: 2u8,
-        raised_by: &["build", "run"],
-        summary: "The support file of the C backend could not be read back.",
-        cause: "The file was removed or changed while the build was running.",
-        cure: "Build again, with nothing else writing to that folder.",
     },
     CodeInfo {
         code: "X07WASM_SHIM_WRITE_FAILED",
@@ -2002,7 +1918,7 @@ pub static CODES: [CodeInfo; 166usize] = [
     },
 ];
 /// Every code.
-pub const ALL: [Code; 166usize] = [
+pub const ALL: [Code; 159usize] = [
     Code::EBrandBadTy,
     Code::EBrandMismatch,
     Code::X07Arity0000,
@@ -2080,9 +1996,6 @@ pub const ALL: [Code; 166usize] = [
     Code::ClangShimSpawnFailed,
     Code::ClangSpawnFailed,
     Code::CliArgsInvalid,
-    Code::DocumentNotRegular,
-    Code::DocumentNotUtf8,
-    Code::DocumentTooLarge,
     Code::ExplainCodeUnknown,
     Code::ExportsMissing,
     Code::ExportInvalidX07SolveV2,
@@ -2097,8 +2010,6 @@ pub const ALL: [Code; 166usize] = [
     Code::InternalError,
     Code::InternalPanic,
     Code::InternalReportInvalid,
-    Code::JsonDuplicateKey,
-    Code::ManifestDigestIoFailed,
     Code::ManifestWriteFailed,
     Code::MemoryGrowable,
     Code::MemoryInitialMismatch,
@@ -2116,7 +2027,6 @@ pub const ALL: [Code; 166usize] = [
     Code::ProjectEntryMissing,
     Code::ProjectEntryReadFailed,
     Code::ProjectLockInvalid,
-    Code::ProjectModuleReadFailed,
     Code::ProjectParseFailed,
     Code::ProjectReadFailed,
     Code::RegistryBuiltinUsed,
@@ -2124,7 +2034,6 @@ pub const ALL: [Code; 166usize] = [
     Code::RunFailed,
     Code::SchemaInvalid,
     Code::SchemaUnknown,
-    Code::ShimDigestIoFailed,
     Code::ShimWriteFailed,
     Code::SpecrowsAppNameMismatch,
     Code::SpecrowsDrift,

@@ -76,8 +76,7 @@ pub fn generate(bundle: &Bundle, commands: &Value) -> Result<String, Mistakes> {
     }
     mistakes.check()?;
     let about = commands["app"]["about"].as_str().unwrap_or_default();
-    let globals: Vec<TokenStream> =
-        commands["globals"].as_array().into_iter().flatten().map(|g| option_spec(g)).collect();
+    let globals: Vec<TokenStream> = commands["globals"].as_array().into_iter().flatten().map(option_spec).collect();
     let families: Vec<TokenStream> = commands["families"]
         .as_array()
         .into_iter()

@@ -116,11 +116,15 @@ impl Problem {
     }
 }
 
+/// Problems of one program beyond this many are counted and not listed.
+const MAX_PROBLEMS: usize = 500;
+
 /// Collects problems in any order and gives them back in the order of the sources.
 #[derive(Default)]
 pub(super) struct Sink {
     found: Vec<Found>,
     errors: usize,
+    unlisted: usize,
 }
 
 struct Found {
@@ -135,6 +139,10 @@ impl Sink {
     pub(super) fn push(&mut self, file: usize, offset: usize, problem: Problem) {
         if problem.severity == Severity::Error {
             self.errors += 1;
+        }
+        if self.found.len() >= MAX_PROBLEMS {
+            self.unlisted += 1;
+            return;
         }
         self.found.push(Found { file, offset, problem });
     }
@@ -166,6 +174,9 @@ impl Sink {
             if out.last() != Some(&problem) {
                 out.push(problem);
             }
+        }
+        if let Some(last) = out.last_mut().filter(|_| self.unlisted > 0) {
+            last.notes.push(format!("{} further problems are not listed", self.unlisted));
         }
         out
     }

@@ -6,6 +6,9 @@ use super::json::tree::{Limits, Rule, Tree};
 use super::{Contract, validate};
 use serde_json::Value;
 
+/// Problems of one document beyond this many are counted and not listed.
+const MAX_PROBLEMS: usize = 100;
+
 /// A document that satisfies its contract.
 #[derive(Debug)]
 pub struct Loaded<T> {
@@ -83,7 +86,8 @@ pub fn from_bytes<T: Contract>(file: &str, bytes: &[u8]) -> Result<Loaded<T>, Lo
     let found = validate::violations(T::INFO, &value);
     if !found.is_empty() {
         let lines = LineIndex::new(text);
-        let problems = found.into_iter().map(|v| {
+        let rest = found.len().saturating_sub(MAX_PROBLEMS);
+        let problems = found.into_iter().take(MAX_PROBLEMS).map(|v| {
             let node = tree.resolve(&v.place).or_else(|| tree.resolve(&v.pointer));
             let offset = node.map(|n| {
                 if v.rule == "additionalProperties" {
@@ -102,7 +106,11 @@ pub fn from_bytes<T: Contract>(file: &str, bytes: &[u8]) -> Result<Loaded<T>, Lo
                 message: v.message,
             }
         });
-        return Err(LoadError::Problems(problems.collect()));
+        let mut problems: Vec<DocumentProblem> = problems.collect();
+        if let Some(last) = problems.last_mut().filter(|_| rest > 0) {
+            last.message = format!("{} ({rest} further problems are not listed)", last.message);
+        }
+        return Err(LoadError::Problems(problems));
     }
     match serde_json::from_value(value.clone()) {
         Ok(document) => Ok(Loaded { document, value }),

@@ -13,14 +13,14 @@ const MAX_POINTER: usize = 2048;
 
 /// A diagnostic in the making; severity and stage come from the catalogue unless said otherwise.
 #[derive(Clone, Debug)]
-pub struct Diag(Diagnostic);
+pub struct Diag(Box<Diagnostic>);
 
 impl Diag {
     /// A diagnostic with the catalogue's severity and usual stage.
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let info = code.info();
-        Self(Diagnostic {
+        Self(Box::new(Diagnostic {
             code: info.code.to_owned(),
             severity: info.severity,
             stage: info.stages.first().copied().unwrap_or(Stage::Run),
@@ -30,7 +30,7 @@ impl Diag {
             notes: None,
             quickfix: None,
             related: None,
-        })
+        }))
     }
 
     /// In another stage than the usual one.
@@ -99,7 +99,7 @@ impl Diag {
     /// The finished diagnostic.
     #[must_use]
     pub fn build(self) -> Diagnostic {
-        self.0
+        *self.0
     }
 }
 

@@ -182,8 +182,10 @@ fn watch(mut child: Child, timeout: Duration) -> Outcome {
             return Outcome::SpawnFailed(error);
         }
     };
-    let drained =
-        [&stdout, &stderr].into_iter().flatten().fold(true, |all, capture| capture.wait(DRAIN_TIMEOUT) && all);
+    let mut drained = true;
+    for capture in [&stdout, &stderr].into_iter().flatten() {
+        drained &= capture.wait(DRAIN_TIMEOUT);
+    }
     if !drained {
         // Something that the program started still holds the pipes.
         kill_group(&child);

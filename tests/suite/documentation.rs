@@ -214,7 +214,7 @@ fn anchors(prose: &str) -> BTreeSet<String> {
         .map(|line| {
             let title = line.trim_start_matches('#').trim().to_lowercase();
             let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>()
         })
         .collect()
 }

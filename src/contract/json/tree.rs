@@ -14,13 +14,15 @@ use std::collections::HashSet;
 pub struct Limits {
     /// Deepest nesting of arrays and objects.
     pub max_depth: u32,
+    /// Most values in one text. It bounds the memory that a text can cost, whatever its bytes.
+    pub max_values: u32,
 }
 
 impl Limits {
     /// For documents that people and tools exchange.
-    pub const DOCUMENT: Self = Self { max_depth: 256 };
+    pub const DOCUMENT: Self = Self { max_depth: 256, max_values: 400_000 };
     /// For programs, which generators nest deeply.
-    pub const PROGRAM: Self = Self { max_depth: 10_000 };
+    pub const PROGRAM: Self = Self { max_depth: 10_000, max_values: 2_000_000 };
 }
 
 /// A problem of the text.
@@ -71,6 +73,9 @@ pub enum Kind {
 }
 
 const NONE: u32 = u32::MAX;
+
+/// Duplicate names beyond this many are not listed one by one.
+const MAX_PROBLEMS: usize = 100;
 
 #[derive(Clone, Copy)]
 struct Node {
@@ -213,24 +218,7 @@ impl<'t> Tree<'t> {
     /// The RFC 6901 pointer of the value.
     #[must_use]
     pub fn pointer(&self, id: NodeId) -> String {
-        let mut steps = Vec::new();
-        let mut at = Some(id);
-        while let Some(id) = at {
-            let parent = self.parent(id);
-            if parent.is_some() {
-                steps.push(match self.key(id) {
-                    Some(key) => super::pointer::escape(&key).into_owned(),
-                    None => self.index(id).to_string(),
-                });
-            }
-            at = parent;
-        }
-        let mut out = String::new();
-        for step in steps.iter().rev() {
-            out.push('/');
-            out.push_str(step);
-        }
-        out
+        pointer(self.text, &self.nodes, id.0)
     }
 
     /// The value at an RFC 6901 pointer.
@@ -265,6 +253,28 @@ impl<'t> Tree<'t> {
             }),
         }
     }
+}
+
+/// The pointer of a node among nodes that may still be growing: parents come before children.
+fn pointer(text: &str, nodes: &[Node], id: u32) -> String {
+    let mut steps = Vec::new();
+    let mut at = nodes.get(id as usize);
+    while let Some(node) = at {
+        if node.parent != NONE {
+            steps.push(if node.key == NONE {
+                node.index.to_string()
+            } else {
+                super::pointer::escape(&decode_string(text, node.key as usize)).into_owned()
+            });
+        }
+        at = nodes.get(node.parent as usize);
+    }
+    let mut out = String::new();
+    for step in steps.iter().rev() {
+        out.push('/');
+        out.push_str(step);
+    }
+    out
 }
 
 /// Decodes the string literal whose opening quote stands at `start`; the text was checked before.
@@ -448,6 +458,7 @@ impl<'t> Parser<'t> {
         let name = decode_string(self.text, start);
         if let Some(top) = open.last_mut()
             && !top.names.insert(name.clone())
+            && self.problems.len() < MAX_PROBLEMS
         {
             let message = format!("the member name {name:?} stands twice in one object; remove one of the two");
             let mut pointer = self.pointer(node);
@@ -470,6 +481,10 @@ impl<'t> Parser<'t> {
 
     /// Reads a scalar, or the opening bracket of a container; yields the new node.
     fn start_value(&mut self, open: &[Open<'t>], key: u32) -> Result<u32, Stop> {
+        if self.nodes.len() >= self.limits.max_values as usize {
+            let message = format!("more than {} values in one text; split it", self.limits.max_values);
+            return self.fail(Rule::Size, self.at, message, open.last().map_or(0, |o| o.node));
+        }
         let id = self.nodes.len() as u32;
         let (parent, index) = open.last().map_or((NONE, 0), |o| (o.node, self.nodes[o.node as usize].children));
         let start = self.at;
@@ -690,9 +705,7 @@ impl<'t> Parser<'t> {
     }
 
     fn pointer(&self, node: u32) -> String {
-        // The nodes so far form a tree already; only their ends are not known.
-        let tree = Tree { text: self.text, nodes: self.nodes.clone() };
-        tree.pointer(NodeId(node))
+        pointer(self.text, &self.nodes, node)
     }
 }
 
@@ -748,6 +761,14 @@ mod tests {
         ] {
             assert_eq!(problems(text), [(offset, pointer.to_owned(), Rule::Syntax)], "{text:?}");
         }
+    }
+
+    #[test]
+    fn values_and_listed_problems_are_limited() {
+        let many = format!("[{}0]", "0,".repeat(400_000));
+        assert_eq!(problems(&many).last().map(|p| p.2), Some(Rule::Size));
+        let twins = format!("{{{}\"a\":0}}", "\"a\":0,".repeat(100_000));
+        assert_eq!(problems(&twins).len(), 100);
     }
 
     #[test]

@@ -53,9 +53,11 @@ fn every_spelling_of_the_mode_gives_the_same_report_in_its_form() {
     ];
     for (spelling, pretty) in spellings {
         for in_front in [true, false] {
-            let command: Vec<&str> = QUICK.split(' ').collect();
-            let args: Vec<&str> =
-                if in_front { [spelling, &command].concat() } else { [&command, spelling].concat() };
+            let mut args: Vec<&str> = QUICK.split(' ').collect();
+            let at = if in_front { 0 } else { args.len() };
+            for (i, word) in spelling.iter().enumerate() {
+                args.insert(at + i, word);
+            }
             let run = place.run_args(&args);
             let report = run.ok();
             let bytes = if pretty { canonical::pretty(&report) } else { canonical::compact(&report) };

@@ -310,7 +310,7 @@ fn early_exits_free_what_waits() {
 #[test]
 fn faults_name_the_innermost_place_of_the_program() {
     let at = |site, op, args| Expr::Op { op, args, site };
-    let inner = function("t.inner", 1, Ty::I32, vec![Ty::View], { at(INNER, Op::ViewGet, vec![get(0), num(3)]) });
+    let inner = function("t.inner", 1, Ty::I32, vec![Ty::View], at(INNER, Op::ViewGet, vec![get(0), num(3)]));
     let program = program(vec![solve(vec![], bytes_of(call(1, vec![lit(0)]))), inner], &[b"abc"]);
     let fault = run(&program, b"").unwrap_err();
     let expected =
