@@ -30,7 +30,7 @@ impl ModuleSource for Entry {
 
 /// A chain of functions of 50 statements each; about `nodes` nodes.
 fn program(nodes: usize) -> String {
-    let functions = (nodes / 560).max(1);
+    let functions = (nodes / 1_010).max(1);
     let name = |i: usize| format!("main.f{i}");
     let mut decls = Vec::new();
     for i in 0..functions {
@@ -46,7 +46,7 @@ fn program(nodes: usize) -> String {
 
 /// The same amount of work for an assembler.
 fn assembly(nodes: usize) -> String {
-    let functions = (nodes / 560).max(1);
+    let functions = (nodes / 1_010).max(1);
     let mut text = String::from("(module ");
     for _ in 0..functions {
         text.push_str("(func (param i32) (result i32) ");

@@ -8,7 +8,7 @@ use crate::contract::validate;
 use serde_json::Value;
 use x07_wasm_contracts::contract::{Envelope, Report};
 use x07_wasm_contracts::diagnostics::Code;
-use x07_wasm_contracts::types::Meta;
+use x07_wasm_contracts::types::{Meta, Severity};
 
 /// The form of a report on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,9 @@ pub fn finish<R: Report>(mut context: Context, result: R::Result) -> Finished {
             diagnostics.push(diag);
         }
     }
-    let stderr = if parts.json { Vec::new() } else { diagnostics.iter().map(human::diagnostic).chain(notes).collect() };
+    // What is only for the record would be noise on a terminal.
+    let told = diagnostics.iter().filter(|d| matches!(d.severity, Severity::Error | Severity::Warning));
+    let stderr = if parts.json { Vec::new() } else { told.map(human::diagnostic).chain(notes).collect() };
     Finished {
         report: value.filter(|_| parts.json),
         exit_code,

@@ -35,7 +35,8 @@ fn place(diagnostic: &Diagnostic) -> String {
             format!("{file}:{}:{}", at.span.start.line, at.span.start.col)
         }
         Some(Location::X07ast(at)) => {
-            let file = text("file").and_then(|v| v.as_str()).unwrap_or_default();
+            // A trap has no file; its message names the place.
+            let Some(file) = text("file").and_then(|v| v.as_str()) else { return String::new() };
             let line = text("line").map(|v| format!(":{v}")).unwrap_or_default();
             let column = text("column").map(|v| format!(":{v}")).unwrap_or_default();
             format!("{file}{line}{column} {}", at.ptr).trim().to_owned()

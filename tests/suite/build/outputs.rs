@@ -159,10 +159,7 @@ fn the_module_has_the_exports_of_the_abi_and_no_imports() {
     let place = app();
     let report = place.run(BUILD).ok();
     assert_eq!(report["result"]["exports"]["missing"], json!([]));
-    assert_eq!(
-        report["result"]["exports"]["required"],
-        json!(["x07_solve_v2", "memory", "__heap_base", "__data_end"])
-    );
+    assert_eq!(report["result"]["exports"]["required"], json!(["x07_solve_v2", "memory", "__heap_base", "__data_end"]));
     let wasm = place.read("app/dist/app.wasm");
     for payload in wasmparser::Parser::new(0).parse_all(&wasm) {
         match payload.expect("a valid module") {
@@ -356,11 +353,15 @@ fn a_failed_build_reports_a_placeholder_artifact() {
 #[test]
 fn all_problems_of_a_program_come_in_one_report() {
     let place = app();
-    place.project("app", &json!(["begin", ["no.such.a", "input"], ["no.such.b", "input"], ["view.to_bytes", "missing"]]));
+    place.project(
+        "app",
+        &json!(["begin", ["no.such.a", "input"], ["no.such.b", "input"], ["view.to_bytes", "missing"]]),
+    );
     let run = place.run(BUILD);
     let report = run.report();
     assert_eq!(run.status, 1, "{report:#}");
-    let errors: Vec<&Value> = report["diagnostics"].as_array().expect("a list").iter().filter(|d| d["severity"] == "error").collect();
+    let errors: Vec<&Value> =
+        report["diagnostics"].as_array().expect("a list").iter().filter(|d| d["severity"] == "error").collect();
     assert!(errors.len() >= 3, "{errors:#?}");
     for error in errors {
         assert_eq!(error["data"]["file"], "app/src/main.x07.json", "{error:#}");

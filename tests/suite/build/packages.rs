@@ -155,7 +155,8 @@ fn every_version_of_the_lockfile_is_read() {
     lock["schema_version"] = json!("x07.lock@0.4.0");
     fixture.refused(LOCK);
     let lock = fixture.lock.as_mut().expect("a lockfile");
-    lock["toolchain"] = json!({ "x07_version": "0.2.12", "x07c_version": "0.2.12", "lang_id": "x07-core@0.2.0", "compat": "current" });
+    lock["toolchain"] =
+        json!({ "x07_version": "0.2.12", "x07c_version": "0.2.12", "lang_id": "x07-core@0.2.0", "compat": "current" });
     lock["registry"] = json!({ "index_url": "https://example.com/index" });
     fixture.place().run(BUILD).ok();
     fixture.lock.as_mut().expect("a lockfile")["schema_version"] = json!("x07.lock@0.1.0");
@@ -173,7 +174,11 @@ fn the_order_of_the_lockfile_has_no_meaning() {
         lock["dependencies"] = order;
         fixture.lock = Some(lock.clone());
         let place = fixture.place();
-        manifest(&place, "app", json!({ "dependencies": [fixture.dependency, { "name": "aid", "version": "2.0.0", "path": "aid" }] }));
+        manifest(
+            &place,
+            "app",
+            json!({ "dependencies": [fixture.dependency, { "name": "aid", "version": "2.0.0", "path": "aid" }] }),
+        );
         place.write("app/aid/x07-package.json", &text);
         place.run(BUILD).ok();
     }

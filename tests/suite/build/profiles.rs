@@ -59,7 +59,10 @@ fn a_registry_in_the_current_folder_is_preferred() {
     assert_eq!(report["result"]["memory"]["initial_memory_bytes"], 65536);
     assert_eq!(crate::support::codes(&report), [""; 0]);
     let read = paths(&report, "inputs");
-    assert!(read.contains(&"arch/wasm/index.x07wasm.json".to_owned()) && read.contains(&"p.json".to_owned()), "{read:?}");
+    assert!(
+        read.contains(&"arch/wasm/index.x07wasm.json".to_owned()) && read.contains(&"p.json".to_owned()),
+        "{read:?}"
+    );
     // Its default is the usual one, which it does not have.
     place.run(BUILD).expect(3, FAILED);
     let document = json!({ "schema_version": "x07.arch.wasm.index@0.1.0", "profiles": [{ "id": "mine", "path": "p.json" }], "defaults": { "default_profile_id": "mine" } });
@@ -143,14 +146,15 @@ fn what_the_host_relies_on_must_be_promised() {
 
 #[test]
 fn the_memory_of_the_flags_is_the_memory_of_the_module() {
-    for (flags, initial, max) in [
-        (&["--no-entry"][..], 16 << 20, 16 << 20),
+    let cases: [(&[&str], u64, u64); 6] = [
+        (&["--no-entry"], 16 << 20, 16 << 20),
         (&["--initial-memory=65536"], 65536, 65536),
         (&["--initial-memory=65536", "--max-memory=131072"], 65536, 131_072),
         (&["--max-memory=33554432"], 16 << 20, 33_554_432),
         (&["--initial-memory=131072", "--max-memory=131072", "--no-growable-memory"], 131_072, 131_072),
         (&["--initial-memory=131072", "--initial-memory=65536"], 65536, 65536),
-    ] {
+    ];
+    for (flags, initial, max) in cases {
         let report = with_flags(flags).ok();
         let memory = &report["result"]["memory"];
         assert_eq!(memory["initial_memory_bytes"], initial, "{flags:?}");

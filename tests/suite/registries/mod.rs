@@ -12,6 +12,7 @@ mod toolchain;
 
 use crate::support::{Place, Run};
 use serde_json::Value;
+#[cfg(unix)]
 use std::path::Path;
 
 /// Runs the binary with nothing on the search path but the folder `bin` of the place.
@@ -61,6 +62,7 @@ fn with_code<'r>(report: &'r Value, code: &str) -> Vec<&'r Value> {
 }
 
 /// Whether a path exists; for things that must not have happened.
+#[cfg(unix)]
 fn exists(path: &Path) -> bool {
     path.symlink_metadata().is_ok()
 }

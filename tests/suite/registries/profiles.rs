@@ -158,8 +158,8 @@ fn a_default_that_is_listed_last_is_found() {
 
 #[test]
 fn an_id_that_is_not_listed_is_refused_with_those_that_are() {
-    let report = run_among(&place(), "profile validate --profile z --json")
-        .expect(3, "X07WASM_WASM_INDEX_PROFILE_NOT_FOUND");
+    let report =
+        run_among(&place(), "profile validate --profile z --json").expect(3, "X07WASM_WASM_INDEX_PROFILE_NOT_FOUND");
     assert_eq!(report["result"]["mode"], "profile_id_v1");
     assert_eq!(report["result"]["profiles"], json!([]));
     let message = report["diagnostics"][0]["message"].as_str().expect("a message");
@@ -218,7 +218,10 @@ fn a_violation_names_file_line_member_and_rule() {
     let report = run_among(&place, "profile validate --profile-file f.json --json").expect(3, "X07WASM_SCHEMA_INVALID");
     let diagnostic = &report["diagnostics"][0];
     let data = &diagnostic["data"];
-    assert_eq!((&data["file"], &data["instance_path"], &data["rule"]), (&json!("f.json"), &json!("/v"), &json!("minimum")));
+    assert_eq!(
+        (&data["file"], &data["instance_path"], &data["rule"]),
+        (&json!("f.json"), &json!("/v"), &json!("minimum"))
+    );
     assert_eq!(diagnostic["loc"]["span"]["file"], "f.json");
     assert_eq!(diagnostic["loc"]["span"]["start"]["line"], 2);
     let shown = run_among(&place, "profile validate --profile-file f.json");
