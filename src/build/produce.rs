@@ -2,7 +2,7 @@
 
 use super::compile;
 use crate::contract::digest;
-use crate::contract::files::{MAX_ARTIFACT_BYTES, create_folder, read_bounded, shown};
+use crate::contract::files::{MAX_ARTIFACT_BYTES, create_folder, read_bounded, remove_stale, shown};
 use crate::project::{self, Project};
 use crate::report::{Code, Context, Diag, Stage};
 use crate::toolchain::c_backend::{self, CBuild};
@@ -144,6 +144,13 @@ fn external(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
     for folder in [Some(request.emit_dir), request.wasm.parent()].into_iter().flatten() {
         if let Err(error) = create_folder(folder) {
             context.push(Diag::new(Code::BuildIoFailed, format!("a folder cannot be created: {error}")));
+            return None;
+        }
+    }
+    // What an earlier build left must not be taken for what this one makes.
+    for stale in build.made() {
+        if let Err(error) = remove_stale(&stale) {
+            context.push(Diag::new(Code::BuildStaleOutputIoFailed, format!("a file of an earlier build cannot be removed: {error}")));
             return None;
         }
     }

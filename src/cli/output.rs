@@ -58,7 +58,7 @@ impl Output {
         if let Some(path) = &self.file
             && let Err(error) = write_report(path, &form.bytes(&report))
         {
-            let message = format!("the report cannot be written: {error}; choose another --report-out");
+            let message = format!("the report cannot be written to {}: {error}; choose another --report-out", path.display());
             stderr(&format!("error: {message}"));
             exit_code = 2;
             fail(&mut report, Diag::new(Code::ReportWriteFailed, message));

@@ -5,6 +5,7 @@ use crate::build::checks::{self, Rules};
 use crate::build::manifest::{self, Made};
 use crate::build::produce::{self, Backend, Produced, Request};
 use crate::contract::files::{StoreError, create_folder, remove_stale, shown, with_suffix};
+use crate::contract::path::without_dots;
 use crate::report::{Code, Context, Diag, Stage, emit};
 use crate::wasm::REQUIRED_EXPORTS;
 use crate::wasm_profile::{Selected, Selection, select};
@@ -18,6 +19,11 @@ impl Handler for BuildArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
         let mut result = emit::placeholder::<BuildReport>();
         result.exports.required = REQUIRED_EXPORTS.map(str::to_owned).to_vec();
+        let paths = Paths::of(&self);
+        if let Err(problem) = paths.check(&self).and_then(|()| paths.remove_stale()) {
+            context.push(problem);
+            return result;
+        }
         let selection =
             Selection { id: self.profile.as_deref(), file: self.profile_file.as_deref(), index: &self.index };
         let mut notices = Vec::new();
@@ -30,11 +36,13 @@ impl Handler for BuildArgs {
                 return result;
             }
         };
-        let paths = Paths::of(&self, &selected.profile.id);
         let backend = backend(&self, &selected);
-        describe(&mut result, &selected, backend, &paths);
-        if let Some(built) = build(&self, context, &selected, backend, &paths, &mut result) {
-            finish(context, built, &paths, self.no_manifest, &mut result);
+        let emit_dir = self.emit_dir.clone().unwrap_or_else(|| paths.folder.join("build").join("wasm").join(&selected.profile.id));
+        describe(&mut result, &selected, backend, &emit_dir);
+        match build(&self, context, &selected, backend, &paths.wasm, &emit_dir, &mut result) {
+            Some(built) => finish(context, built, &paths, self.no_manifest, &mut result),
+            // An external tool may have written it before something failed.
+            None => context.extend(paths.remove_stale().err()),
         }
         if !context.failed() {
             context.notes.push("ok".to_owned());
@@ -43,22 +51,55 @@ impl Handler for BuildArgs {
     }
 }
 
-/// Where everything goes.
+/// Where the outputs go.
 struct Paths {
-    emit_dir: PathBuf,
+    /// The project's folder.
+    folder: PathBuf,
     wasm: PathBuf,
     manifest: PathBuf,
 }
 
 impl Paths {
-    fn of(args: &BuildArgs, profile_id: &str) -> Self {
-        let folder = args.project.parent().unwrap_or(Path::new(""));
+    fn of(args: &BuildArgs) -> Self {
+        let folder = args.project.parent().unwrap_or(Path::new("")).to_path_buf();
         let name = folder.file_name().map_or_else(|| "app".to_owned(), |n| n.to_string_lossy().into_owned());
-        let emit_dir = args.emit_dir.clone().unwrap_or_else(|| folder.join("build").join("wasm").join(profile_id));
         let wasm = args.out.clone().unwrap_or_else(|| folder.join("dist").join(format!("{name}.wasm")));
         let manifest = args.artifact_out.clone().unwrap_or_else(|| with_suffix(&wasm, ".manifest.json"));
-        Self { emit_dir, wasm, manifest }
+        Self { folder, wasm, manifest }
     }
+
+    /// Outputs replace what stands in their place, so they must not stand in the place of an input.
+    fn check(&self, args: &BuildArgs) -> Result<(), Diag> {
+        let wrong = |message: String| Err(Diag::new(Code::CliArgsInvalid, message).data("stage", "outputs"));
+        if same_file(&self.wasm, &self.manifest) {
+            return wrong(format!("{} cannot be both the module and its manifest; give two paths", shown(&self.wasm)));
+        }
+        let lockfile = self.folder.join("x07.lock.json");
+        let inputs = [Some(&args.project), Some(&lockfile), Some(&args.index), args.profile_file.as_ref()];
+        for output in [&self.wasm, &self.manifest] {
+            let source = output.to_string_lossy().ends_with(".x07.json");
+            if source || inputs.iter().flatten().any(|input| same_file(output, input)) {
+                return wrong(format!("{} is an input of the build and would be replaced; give another output path", shown(output)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what an earlier build left, so that a failed build leaves nothing that looks finished.
+    fn remove_stale(&self) -> Result<(), Diag> {
+        for path in [&self.wasm, &self.manifest] {
+            remove_stale(path).map_err(|error| {
+                Diag::new(Code::BuildStaleOutputIoFailed, format!("the output of an earlier build cannot be removed: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether two paths lead to one place, as far as that can be told before the files exist.
+fn same_file(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| without_dots(path));
+    real(a) == real(b)
 }
 
 fn backend(args: &BuildArgs, selected: &Selected) -> Backend {
@@ -69,9 +110,9 @@ fn backend(args: &BuildArgs, selected: &Selected) -> Backend {
 }
 
 /// Fills what is known before anything is made.
-fn describe(result: &mut BuildReportResult, selected: &Selected, backend: Backend, paths: &Paths) {
+fn describe(result: &mut BuildReportResult, selected: &Selected, backend: Backend, emit_dir: &Path) {
     result.profile = ProfileRef { id: selected.profile.id.clone(), v: selected.profile.v };
-    result.emit.emit_dir = shown(&paths.emit_dir);
+    result.emit.emit_dir = shown(emit_dir);
     result.flags.codegen_backend = match backend {
         Backend::Native => BuildReportFlagsCodegenBackend::NativeX07WasmV1,
         Backend::C => BuildReportFlagsCodegenBackend::CToolchainV1,
@@ -87,32 +128,18 @@ struct Built {
     profile: ProfileRef,
 }
 
-/// Makes and checks the module. Nothing of an earlier build is left when it returns `None`.
+/// Makes and checks the module.
 fn build(
     args: &BuildArgs,
     context: &mut Context,
     selected: &Selected,
     backend: Backend,
-    paths: &Paths,
+    wasm: &Path,
+    emit_dir: &Path,
     result: &mut BuildReportResult,
 ) -> Option<Built> {
-    for stale in [&paths.wasm, &paths.manifest] {
-        if let Err(error) = remove_stale(stale) {
-            context.push(Diag::new(
-                Code::BuildStaleOutputIoFailed,
-                format!("the output of an earlier build cannot be removed: {error}"),
-            ));
-            return None;
-        }
-    }
-    let request = Request {
-        project: &args.project,
-        profile: &selected.profile,
-        backend,
-        x07: args.x07.as_deref(),
-        emit_dir: &paths.emit_dir,
-        wasm: &paths.wasm,
-    };
+    let request =
+        Request { project: &args.project, profile: &selected.profile, backend, x07: args.x07.as_deref(), emit_dir, wasm };
     let produced = produce::produce(context, &request)?;
     result.emit.c_path = produced.c_path.as_deref().map(shown).unwrap_or_default();
     result.emit.h_path = produced.h_path.as_deref().map(shown);
@@ -124,7 +151,7 @@ fn build(
     };
     let mut problems = Vec::new();
     let before = context.errors();
-    match checks::module(&produced.wasm, &shown(&paths.wasm), &selected.profile.wasm_ld.ldflags, rules, &mut problems) {
+    match checks::module(&produced.wasm, &shown(wasm), &selected.profile.wasm_ld.ldflags, rules, &mut problems) {
         Ok(facts) => {
             result.memory = facts.memory;
             result.exports.found = facts.found;
@@ -134,13 +161,6 @@ fn build(
     }
     context.extend(problems);
     if context.errors() > before {
-        // An external linker may have written it already.
-        if let Err(error) = remove_stale(&paths.wasm) {
-            context.push(Diag::new(
-                Code::BuildStaleOutputIoFailed,
-                format!("the rejected module cannot be removed: {error}"),
-            ));
-        }
         return None;
     }
     Some(Built { produced, backend, profile: result.profile.clone() })

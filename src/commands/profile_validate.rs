@@ -1,7 +1,8 @@
 //! `profile validate`: the registry of wasm profiles and the profiles it names.
 
 use super::{Handler, ResultOf};
-use crate::contract::files::shown;
+use crate::contract::files::{MAX_DOCUMENT_BYTES, read_bounded, shown};
+use crate::contract::load;
 use crate::report::{Code, Context, Diag, DocumentCodes, emit};
 use crate::wasm_profile::{IndexEntry, Registry, RegistryCodes, contract_problems, open_index, read_profile};
 use std::path::Path;
@@ -166,9 +167,24 @@ fn file_status(context: &mut Context, path: &Path) -> ProfileStatus {
                 context.notes.push("ok: 1 profile".to_owned());
             }
         }
-        Err(error) => context.extend(CODES.profile.diagnose("wasm profile", &error)),
+        Err(error) => {
+            if let Some(id) = id_of(path) {
+                status.ref_.id = id;
+            }
+            context.extend(CODES.profile.diagnose("wasm profile", &error));
+        }
     }
     status
+}
+
+/// The id that an invalid profile gives itself, if at least that is well-formed.
+fn id_of(path: &Path) -> Option<String> {
+    let bytes = read_bounded(path, MAX_DOCUMENT_BYTES).ok()?;
+    let document = load::json_from_bytes(&shown(path), &bytes).ok()?;
+    let id = document.get("id")?.as_str()?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let good = id.len() <= 128 && id.starts_with(|c: char| c.is_ascii_alphanumeric()) && id.chars().all(plain);
+    good.then(|| id.to_owned())
 }
 
 fn fill(status: &mut ProfileStatus, profile: &WasmProfile) {

@@ -2,7 +2,7 @@
 
 use super::files::ReadError;
 use super::json::position::{LineIndex, Position};
-use super::json::tree::{Limits, Rule, Tree};
+use super::json::tree::{Limits, NodeId, Rule, Tree};
 use super::{Contract, validate};
 use serde_json::Value;
 
@@ -112,10 +112,13 @@ pub fn from_bytes<T: Contract>(file: &str, bytes: &[u8]) -> Result<Loaded<T>, Lo
         }
         return Err(LoadError::Problems(problems));
     }
-    match serde_json::from_value(value.clone()) {
+    let mut whole = value.clone();
+    write_whole_numbers_plainly(&mut whole);
+    match serde_json::from_value(whole) {
         Ok(document) => Ok(Loaded { document, value }),
         // The validator and the type agree (a test of every fixture says so); should they ever
         // not, the reader is told and nothing is guessed.
+        Err(_) if !oversized(&tree).is_empty() => Err(LoadError::Problems(out_of_range(file, text, &tree))),
         Err(e) => Err(LoadError::Problems(vec![DocumentProblem {
             file: file.to_owned(),
             kind: ProblemKind::Schema,
@@ -126,6 +129,44 @@ pub fn from_bytes<T: Contract>(file: &str, bytes: &[u8]) -> Result<Loaded<T>, Lo
             position: None,
         }])),
     }
+}
+
+/// JSON Schema counts `1.0` and `1e3` as integers; Rust types want them written plainly.
+fn write_whole_numbers_plainly(value: &mut Value) {
+    /// Floats are exact up to here.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|n| n.fract() == 0.0 && n.abs() <= EXACT);
+            if let Some(n) = whole {
+                // In range by the filter above.
+                *number = (n as i64).into();
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(write_whole_numbers_plainly),
+        Value::Object(members) => members.values_mut().for_each(write_whole_numbers_plainly),
+        _ => {}
+    }
+}
+
+/// Whole numbers that fit no 64-bit integer.
+fn oversized(tree: &Tree<'_>) -> Vec<NodeId> {
+    let fits = |text: &str| text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok() || text.contains('.');
+    tree.all().filter(|id| tree.number(*id).is_some_and(|n| !fits(n))).take(MAX_PROBLEMS).collect()
+}
+
+fn out_of_range(file: &str, text: &str, tree: &Tree<'_>) -> Vec<DocumentProblem> {
+    let lines = LineIndex::new(text);
+    let problem = |id: NodeId| DocumentProblem {
+        file: file.to_owned(),
+        kind: ProblemKind::Schema,
+        pointer: tree.pointer(id),
+        rule: "integer-range".to_owned(),
+        schema_pointer: String::new(),
+        message: format!("{} is outside the range of 64-bit integers; give a smaller number", tree.number(id).unwrap_or_default()),
+        position: Some(lines.position(tree.span(id).start)),
+    };
+    oversized(tree).into_iter().map(problem).collect()
 }
 
 fn text<'b>(file: &str, bytes: &'b [u8]) -> Result<&'b str, Vec<DocumentProblem>> {

@@ -3,7 +3,7 @@
 //! The expected state is computed anew from the manifest and from the packages on disk and
 //! compared with what the lockfile says. A project without dependencies needs no lockfile.
 
-use super::manifest::{resolve, unsafe_path};
+use super::manifest::{resolve, unsafe_path, without_dots};
 use crate::contract::digest::sha256_hex;
 use crate::contract::files::{Files, MAX_DOCUMENT_BYTES, ReadError, read_bounded, shown};
 use crate::contract::load::{self, LoadError};
@@ -51,7 +51,7 @@ pub fn verify(
 ) -> Result<Vec<LockedPackage>, Vec<Diag>> {
     let wanted = wanted(manifest);
     let name = manifest.lockfile.as_ref().and_then(|l| l.as_deref()).map_or("x07.lock.json", str::trim);
-    let path = safe_join(folder, name.trim_start_matches("./"))
+    let path = safe_join(folder, &without_dots(name))
         .map_err(|e| vec![unsafe_path(manifest_path, "/lockfile", name, &e.to_string())])?;
     let lock = match files.load::<Lock>(&path) {
         Ok(loaded) => loaded.document,
@@ -137,12 +137,8 @@ fn package(
     let bytes = match read_bounded(&package_file, MAX_DOCUMENT_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.is_missing() => {
-            return Err(vec![
-                Diag::new(Code::ProjectDependencyMissing, format!("the package {} {} is not at {}; fetch it with `x07 pkg lock --project {}`, or put its folder there", want.name, want.version, shown(&package_folder), shown(manifest_path)))
-                    .data("package", want.name.as_str())
-                    .data("version", want.version.as_str())
-                    .data("path", shown(&package_folder)),
-            ]);
+            problems.push(missing_package(want, &package_folder, manifest_path));
+            return Err(problems);
         }
         Err(error) => return Err(vec![unreadable(&want.name, &error)]),
     };
@@ -182,6 +178,20 @@ fn package(
         module_folder,
         modules: locked.modules_sha256.clone(),
     })
+}
+
+fn missing_package(want: &Wanted, folder: &Path, manifest: &Path) -> Diag {
+    let message = format!(
+        "the package {} {} is not at {}; fetch it with `x07 pkg lock --project {}`, or put its folder there",
+        want.name,
+        want.version,
+        shown(folder),
+        shown(manifest)
+    );
+    Diag::new(Code::ProjectDependencyMissing, message)
+        .data("package", want.name.as_str())
+        .data("version", want.version.as_str())
+        .data("path", shown(folder))
 }
 
 fn unreadable(name: &str, error: &ReadError) -> Diag {

@@ -90,6 +90,13 @@ pub fn open(files: &mut Files, path: &Path) -> Result<Project, Vec<Diag>> {
     }
 }
 
+/// A relative path without its `.` components. What is not safe stays as it is and is refused later.
+#[must_use]
+pub fn without_dots(path: &str) -> String {
+    let kept: Vec<&str> = path.split('/').filter(|c| *c != ".").collect();
+    kept.join("/")
+}
+
 /// The last component of the manifest's folder as it was written.
 fn name(folder: &Path) -> String {
     folder.file_name().map_or_else(|| "app".to_owned(), |n| n.to_string_lossy().into_owned())
@@ -106,7 +113,7 @@ fn entry(folder: &Path, entry: &str, problems: &mut Vec<Diag>) -> Option<PathBuf
         );
         return None;
     }
-    match safe_join(folder, entry.trim_start_matches("./")) {
+    match safe_join(folder, &without_dots(entry)) {
         Ok(path) if is_regular(&path) => Some(path),
         Ok(path) if path.exists() => {
             problems.push(

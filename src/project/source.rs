@@ -61,7 +61,10 @@ impl ModuleSource for ProjectSource<'_> {
         for root in &self.project.roots {
             let relative = format!("{stem}.x07.json");
             match safe_join(&root.folder, &relative) {
-                Ok(path) if is_regular(&path) => found.push((root, path)),
+                // A package consists of the modules that it lists and the lockfile pins.
+                Ok(path) if root.package.as_ref().is_some_and(|p| !p.modules.contains_key(id)) => searched.push(shown(&path)),
+                // What is there but is no regular file is found, too, and refused when it is read.
+                Ok(path) if path.exists() => found.push((root, path)),
                 Ok(path) => searched.push(shown(&path)),
                 Err(why) => {
                     return Err(SourceError::Unreadable {

@@ -46,7 +46,9 @@ fn check(example: &str) {
 fn every_example_is_known_here() {
     let mut found: Vec<String> = fs::read_dir(root().join("examples"))
         .expect("examples")
-        .map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"))
+        .map(|entry| entry.expect("readable"))
+        .filter(|entry| entry.file_type().expect("known").is_dir())
+        .map(|entry| entry.file_name().into_string().expect("UTF-8"))
         .collect();
     found.sort();
     assert_eq!(found, EXAMPLES);

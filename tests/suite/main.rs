@@ -20,13 +20,13 @@
 
 mod build;
 //TMP mod catalogue;
-//TMP mod compiler_of_contracts;
-//TMP mod contracts;
+mod compiler_of_contracts;
+mod contracts;
 mod documentation;
 mod examples;
 //TMP mod hostile;
 //TMP mod language;
 mod machine;
 mod registries;
-//TMP mod run;
+mod run;
 mod support;

@@ -79,6 +79,12 @@ impl<'t> Tree<'t> {
         NodeId(0)
     }
 
+    /// Every value, in the order of the text.
+    pub fn all(&self) -> impl Iterator<Item = NodeId> + use<> {
+        // The parser refuses texts with more values than a `u32` counts.
+        (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId)
+    }
+
     /// The number of values in the tree.
     #[must_use]
     pub fn len(&self) -> usize {
