@@ -51,6 +51,8 @@ const KEYWORDS: [&str; 39] = [
     "else",
 ];
 
+const TYPES: [&str; 7] = ["null", "boolean", "integer", "number", "string", "array", "object"];
+
 /// One schema file.
 pub struct Doc {
     pub id: String,
@@ -127,8 +129,9 @@ impl Bundle {
             }
         }
         let mut sorted = listed.clone();
+        sorted.sort();
         sorted.dedup();
-        if sorted.len() != bundle.docs.len() && mistakes.0.is_empty() {
+        if (sorted.len() != listed.len() || bundle.docs.len() != listed.len()) && mistakes.0.is_empty() {
             mistakes.0.push(Mistake::new(
                 "index.json",
                 "/schemas",
@@ -191,6 +194,22 @@ impl Bundle {
                     format!("{at}/{key}"),
                     format!("the keyword `{key}` is not part of the dialect"),
                     "see docs/contracts.md for the keywords that the contract compiler knows",
+                ));
+            }
+        }
+        for kind in object.get("type").into_iter().flat_map(|t| t.as_array().cloned().unwrap_or_else(|| vec![t.clone()])) {
+            if !kind.as_str().is_some_and(|k| TYPES.contains(&k)) {
+                mistakes.0.push(Mistake::new(&doc.file, at, format!("the type {kind} is unknown"), "use a JSON Schema type"));
+            }
+        }
+        for name in object.get("$defs").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name) {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+            if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.chars().all(plain) {
+                mistakes.0.push(Mistake::new(
+                    &doc.file,
+                    format!("{at}/$defs/{name}"),
+                    "the name cannot become a Rust name",
+                    "begin with a letter and use letters, digits and `_`",
                 ));
             }
         }
@@ -317,9 +336,26 @@ impl Doc {
 
     /// The `schema_version` that documents of this contract carry, if exactly one.
     pub fn schema_version(&self) -> Option<&str> {
-        let property = &self.value["properties"]["schema_version"];
-        property["const"]
-            .as_str()
-            .or_else(|| property["enum"].as_array().filter(|a| a.len() == 1).and_then(|a| a[0].as_str()))
+        match self.schema_versions().as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
     }
+
+    /// Every `schema_version` that documents of this contract may carry.
+    pub fn schema_versions(&self) -> Vec<&str> {
+        let own = |schema| versions(schema);
+        let branches = self.value["oneOf"].as_array().into_iter().flatten();
+        let named = branches.filter_map(|b| b["$ref"].as_str()?.strip_prefix("#/$defs/")).map(|name| &self.value["$defs"][name]);
+        let mut all: Vec<&str> = own(&self.value).into_iter().chain(named.flat_map(own)).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+fn versions(schema: &Value) -> Vec<&str> {
+    let property = &schema["properties"]["schema_version"];
+    let values = property["enum"].as_array().into_iter().flatten();
+    property["const"].as_str().into_iter().chain(values.filter_map(Value::as_str)).collect()
 }

@@ -42,7 +42,14 @@ pub fn generate(bundle: &Bundle, commands: &Value) -> Result<String, Mistakes> {
             ));
             continue;
         };
+        let before = mistakes.0.len();
+        if !is_name(scope, false) {
+            mistakes.0.push(Mistake::new(FILE, format!("{at}/scope"), format!("{scope:?} cannot become a Rust name"), NAME_CURE));
+        }
         check_command(command, &at, &mut mistakes);
+        if mistakes.0.len() > before {
+            continue;
+        }
         let variant = format_ident!("{}", pascal(scope));
         let args = format_ident!("{}Args", pascal(scope));
         let report_ty = format_ident!("{}", bundle.type_name(report, None));
@@ -130,6 +137,25 @@ fn words(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
+const NAME_CURE: &str = "begin with a letter and use letters, digits and `-`";
+
+/// Whether a name can become a Rust name; capitals only where the command line has them.
+fn is_name(name: &str, capitals: bool) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || (capitals && c.is_ascii_uppercase());
+    name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit() || matches!(c, '-' | '_' | '.'))
+}
+
+/// Names that would become one Rust name, and names that cannot become one.
+fn check_names(names: &[&str], capitals: bool, at: impl Fn(usize) -> String, mistakes: &mut Mistakes) {
+    for (i, name) in names.iter().enumerate() {
+        if !is_name(name, capitals) {
+            mistakes.0.push(Mistake::new(FILE, at(i), format!("{name:?} cannot become a Rust name"), NAME_CURE));
+        } else if names.iter().take(i).any(|other| snake(other) == snake(name) && other != name) {
+            mistakes.0.push(Mistake::new(FILE, at(i), format!("{name:?} becomes the same Rust name as another"), "give it another name"));
+        }
+    }
+}
+
 fn check_command(command: &Value, at: &str, mistakes: &mut Mistakes) {
     if words(&command["path"]).is_empty() {
         mistakes.0.push(Mistake::new(
@@ -141,6 +167,16 @@ fn check_command(command: &Value, at: &str, mistakes: &mut Mistakes) {
     }
     let longs: Vec<&str> =
         command["options"].as_array().into_iter().flatten().filter_map(|o| o["long"].as_str()).collect();
+    if longs.iter().all(|l| !l.is_empty()) {
+        check_names(&longs, false, |i| format!("{at}/options/{i}/long"), mistakes);
+    }
+    let args: Vec<&str> =
+        command["args"].as_array().into_iter().flatten().map(|a| a["name"].as_str().unwrap_or_default()).collect();
+    check_names(&args, true, |i| format!("{at}/args/{i}/name"), mistakes);
+    for (i, option) in command["options"].as_array().into_iter().flatten().enumerate() {
+        let values = words(&option["enum"]);
+        check_names(&values, true, |k| format!("{at}/options/{i}/enum/{k}"), mistakes);
+    }
     for (i, option) in command["options"].as_array().into_iter().flatten().enumerate() {
         let at = format!("{at}/options/{i}");
         let long = option["long"].as_str().unwrap_or_default();

@@ -6,6 +6,7 @@ use quote::{format_ident, quote};
 use serde_json::Value;
 
 const FILE: &str = "diagnostics.json";
+const STAGES: [&str; 8] = ["parse", "lint", "rewrite", "type", "lower", "codegen", "link", "run"];
 
 /// The Rust name of a code: words capitalised, the tool's own prefix left out.
 pub fn variant(code: &str) -> String {
@@ -26,6 +27,7 @@ pub fn generate(catalogue: &Value) -> Result<String, Mistakes> {
     let mut mistakes = Mistakes::default();
     let mut variants = Vec::new();
     let mut rows: Vec<TokenStream> = Vec::new();
+    let mut names_so_far: Vec<String> = Vec::new();
     let mut previous = "";
     let entries = catalogue["diagnostics"].as_array().map(Vec::as_slice).unwrap_or_default();
     for (i, entry) in entries.iter().enumerate() {
@@ -52,6 +54,26 @@ pub fn generate(catalogue: &Value) -> Result<String, Mistakes> {
             ));
         }
         previous = code;
+        let name = variant(code);
+        let plain = code.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || matches!(c, '_' | '-'));
+        if !plain || code.len() > 64 || !name.starts_with(|c: char| c.is_ascii_uppercase()) {
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/code"),
+                format!("{code:?} cannot be a code"),
+                "use up to 64 capitals, digits, `_` and `-`, and begin each code with a letter",
+            ));
+            continue;
+        }
+        if names_so_far.contains(&name) && !entries.iter().take(i).any(|e| e["code"] == code) {
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/code"),
+                format!("{code} becomes the Rust name {name}, which another code has"),
+                "give it another name",
+            ));
+        }
+        names_so_far.push(name);
         let severity = match entry["severity"].as_str() {
             Some("error") => quote!(Severity::Error),
             Some("warning") => quote!(Severity::Warning),
@@ -67,16 +89,21 @@ pub fn generate(catalogue: &Value) -> Result<String, Mistakes> {
                 continue;
             }
         };
-        let stages: Vec<TokenStream> = entry["stages"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .map(|s| {
-                let stage = format_ident!("{}", super::pascal(s));
-                quote!(Stage::#stage)
-            })
-            .collect();
+        let mut stages: Vec<TokenStream> = Vec::new();
+        for (k, stage) in entry["stages"].as_array().into_iter().flatten().enumerate() {
+            match stage.as_str().filter(|s| STAGES.contains(s)) {
+                Some(stage) => {
+                    let stage = format_ident!("{}", super::pascal(stage));
+                    stages.push(quote!(Stage::#stage));
+                }
+                None => mistakes.0.push(Mistake::new(
+                    FILE,
+                    format!("{at}/stages/{k}"),
+                    format!("{stage} is no stage"),
+                    format!("use one of {}", STAGES.join(", ")),
+                )),
+            }
+        }
         if stages.is_empty() {
             mistakes.0.push(Mistake::new(
                 FILE,

@@ -14,13 +14,14 @@ pub fn generate(bundle: &Bundle) -> Result<String, Mistakes> {
     for (index, doc) in bundle.docs.values().enumerate() {
         let (id, file) = (&doc.id, &doc.file);
         let include = format!("../schemas/{file}");
+        let versions = doc.schema_versions();
         let version = option(doc.schema_version());
         let role = match doc.role() {
             Role::Report => quote!(Role::Report),
             Role::Document => quote!(Role::Document),
             Role::Definitions => quote!(Role::Definitions),
         };
-        rows.push(quote!(ContractInfo { id: #id, file: #file, schema_version: #version, role: #role, text: include_str!(#include) }));
+        rows.push(quote!(ContractInfo { id: #id, file: #file, schema_version: #version, schema_versions: &[#(#versions),*], role: #role, text: include_str!(#include) }));
         if doc.role() == Role::Definitions {
             continue;
         }

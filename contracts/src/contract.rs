@@ -26,6 +26,8 @@ pub struct ContractInfo {
     pub file: &'static str,
     /// The `schema_version` of its documents, when they carry exactly one.
     pub schema_version: Option<&'static str>,
+    /// Every `schema_version` that its documents may carry.
+    pub schema_versions: &'static [&'static str],
     /// What its documents are for.
     pub role: Role,
     /// The schema file, byte for byte.
@@ -39,7 +41,7 @@ impl ContractInfo {
     pub fn find(name: &str) -> Option<&'static Self> {
         CONTRACTS.iter().find(|c| {
             c.id == name
-                || c.schema_version == Some(name)
+                || c.schema_versions.contains(&name)
                 || c.file == name
                 || c.file.strip_suffix(".schema.json") == Some(name)
         })

@@ -50,7 +50,10 @@ pub fn run(args: Vec<OsString>) -> u8 {
         let context = Context::new(argv.clone(), true, started);
         output.argument_failure(failure::report(context, stage, message))
     };
-    if let Some(problem) = flags.problems.first() {
+    // What the parser would refuse comes before what the machine flags say to each other.
+    let of_parser = flags.problems.iter().find(|p| p.stage == Stage::Clap);
+    let among_flags = flags.problems.iter().find(|p| p.stage != Stage::Clap);
+    if let Some(problem) = of_parser.or(among_flags.filter(|_| flags.schema.is_some())) {
         return fail(problem.stage, &problem.message);
     }
     let rest: Vec<String> = flags.rest.iter().map(|w| w.to_string_lossy().into_owned()).collect();
@@ -71,6 +74,9 @@ pub fn run(args: Vec<OsString>) -> u8 {
         Err(error) if !error.use_stderr() => return output.text(&error.to_string()),
         Err(error) => return fail(Stage::Clap, &error.to_string()),
     };
+    if let Some(problem) = among_flags {
+        return fail(problem.stage, &problem.message);
+    }
     let Some(invocation) = invocation(&matches) else {
         return fail(Stage::MissingCommand, "error: no command given; `x07-wasm --help` lists the commands");
     };

@@ -4,7 +4,7 @@ use super::{Handler, ResultOf};
 use crate::contract::files::{MAX_DOCUMENT_BYTES, read_bounded, shown};
 use crate::contract::load;
 use crate::report::{Code, Context, Diag, DocumentCodes, emit};
-use crate::wasm_profile::{IndexEntry, Registry, RegistryCodes, contract_problems, open_index, read_profile};
+use crate::wasm_profile::{IndexEntry, Registry, RegistryCodes, contract_problems, open_index, pooling_problems, read_profile};
 use std::path::Path;
 use x07_wasm_contracts::cli::ProfileValidateArgs;
 use x07_wasm_contracts::types::{
@@ -194,7 +194,7 @@ fn fill(status: &mut ProfileStatus, profile: &WasmProfile) {
 }
 
 fn check_contract(context: &mut Context, path: &str, profile: &WasmProfile) {
-    for problem in contract_problems(profile) {
+    for problem in contract_problems(profile).into_iter().chain(pooling_problems(profile)) {
         context.push(Diag::new(Code::ProfileLoadFailed, format!("wasm profile {path}: {problem}")).data("path", path));
     }
 }

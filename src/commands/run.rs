@@ -5,10 +5,10 @@ use crate::build::checks::{self, Rules};
 use crate::build::produce::{self, Backend, Request};
 use crate::compiler::emit::sites::SiteTable;
 use crate::contract::digest;
+use crate::contract::files::Files;
 use crate::contract::files::{
     MAX_ARTIFACT_BYTES, MAX_DOCUMENT_BYTES, create_folder, encode, read_bounded, shown, with_suffix,
 };
-use crate::contract::load;
 use crate::engine::{Layout, Runtime, SolveCall, SolveModule};
 use crate::report::diagnostic::unreadable;
 use crate::report::incident::{Incident, run_id};
@@ -78,7 +78,7 @@ fn profile(args: &RunArgs, context: &mut Context) -> Option<Selected> {
     let mut notices = Vec::new();
     if told.id.is_none()
         && told.file.is_none()
-        && let Some(id) = args.wasm.as_deref().and_then(manifest_profile)
+        && let Some(id) = args.wasm.as_deref().and_then(|wasm| manifest_profile(&mut context.files, wasm))
         // The manifest only suggests: where the registry does not know the profile, the default stands.
         && let Ok(selected) = select(&mut context.files, &Selection { id: Some(&id), ..told.clone() }, Code::ProfileLoadFailed, &mut notices)
     {
@@ -92,11 +92,9 @@ fn profile(args: &RunArgs, context: &mut Context) -> Option<Selected> {
 }
 
 /// The profile id in `<wasm>.manifest.json`, if that is a valid manifest.
-fn manifest_profile(wasm: &Path) -> Option<String> {
-    let path = with_suffix(wasm, ".manifest.json");
-    let bytes = read_bounded(&path, MAX_DOCUMENT_BYTES).ok()?;
-    let manifest = load::from_bytes::<WasmArtifact>(&shown(&path), &bytes).ok()?.document;
-    manifest.profile.map(|p| p.id)
+fn manifest_profile(files: &mut Files, wasm: &Path) -> Option<String> {
+    let manifest = files.load::<WasmArtifact>(&with_suffix(wasm, ".manifest.json")).ok()?;
+    manifest.document.profile.map(|p| p.id)
 }
 
 /// The module to run.
@@ -210,7 +208,7 @@ impl Call<'_> {
         let config = match engine_config(&self.selected.profile.runtime, overrides, stack, self.selected.builtin) {
             Ok(config) => config,
             Err(error) => {
-                context.push(Diag::new(Code::WasmtimeEngineFailed, error.to_string()));
+                context.push(Diag::new(Code::CliArgsInvalid, error.to_string()).data("stage", "limits"));
                 return None;
             }
         };
@@ -262,29 +260,30 @@ impl Call<'_> {
     fn output(&mut self, context: &mut Context, output: Vec<u8>) {
         self.result.output = blob(&output);
         if let Some(path) = &self.args.output_out {
-            if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty())
-                && let Err(error) = create_folder(folder)
-            {
-                context.push(Diag::new(
-                    Code::OutputIoFailed,
-                    format!("the folder of the output cannot be created: {error}"),
-                ));
-                return;
-            }
-            match context.files.write(path, &output) {
-                Ok(_) => self.result.output.path = Some(shown(path)),
-                Err(error) => {
-                    context.push(Diag::new(Code::OutputWriteFailed, format!("the output cannot be written: {error}")))
+            match write_output(context, path, &output) {
+                Ok(()) => {
+                    self.result.output.path = Some(shown(path));
+                    return;
                 }
+                // The output is still shown below: it was computed, and perhaps at some cost.
+                Err(problem) => context.push(problem),
             }
-        } else if context.json {
-            if output.len() <= MAX_INLINE_OUTPUT {
-                self.result.output.base64 = Some(STANDARD.encode(&output));
-            }
-        } else {
+        }
+        if !context.json {
             context.stdout = output;
+        } else if output.len() <= MAX_INLINE_OUTPUT {
+            self.result.output.base64 = Some(STANDARD.encode(&output));
         }
     }
+}
+
+fn write_output(context: &mut Context, path: &Path, output: &[u8]) -> Result<(), Diag> {
+    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        create_folder(folder)
+            .map_err(|e| Diag::new(Code::OutputIoFailed, format!("the folder of the output cannot be created: {e}")))?;
+    }
+    let written = context.files.write(path, output);
+    written.map(|_| ()).map_err(|e| Diag::new(Code::OutputWriteFailed, format!("the output cannot be written: {e}")))
 }
 
 /// The module's table of source places, if it has a valid one.

@@ -49,7 +49,7 @@ pub fn engine_config(
     builtin: bool,
 ) -> Result<EngineConfig, TooLarge> {
     let wide = |given: Option<Limit>, own: Option<u64>| given.map_or(own, Limit::max);
-    let narrow = |option, given: Option<Limit>, own: Option<u32>| match given {
+    let narrow = |option, most: u32, given: Option<Limit>, own: Option<u32>| match given {
         None => Ok(own),
         Some(Limit::None) => Ok(None),
         Some(Limit::Max(value)) => {
@@ -59,6 +59,7 @@ pub fn engine_config(
     let plan_stack = u32::try_from(plan_stack_bytes).ok().filter(|n| *n > 0).unwrap_or(DEFAULT_STACK_BYTES);
     let stack = narrow(
         "--max-wasm-stack-bytes",
+        i32::MAX.cast_unsigned(),
         overrides.wasm_stack_bytes,
         Some(profile.max_wasm_stack_bytes.unwrap_or(plan_stack)),
     )?;
@@ -67,7 +68,7 @@ pub fn engine_config(
         limits: Limits {
             fuel: wide(overrides.fuel, profile.max_fuel),
             memory_bytes: wide(overrides.memory_bytes, profile.max_memory_bytes),
-            table_elements: narrow("--max-table-elements", overrides.table_elements, profile.max_table_elements)?,
+            table_elements: narrow("--max-table-elements", u32::MAX, overrides.table_elements, profile.max_table_elements)?,
             wasm_stack_bytes: stack,
             wall_ms: wide(overrides.wall_ms, None),
         },

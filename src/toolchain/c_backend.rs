@@ -62,10 +62,10 @@ impl CBuild {
         self.emit_dir.join("phase0_shim.c")
     }
 
-    /// Every file that a build makes.
+    /// Every file that external tools make.
     #[must_use]
-    pub fn made(&self) -> [PathBuf; 6] {
-        [self.program_c(), self.header(), self.shim_c(), self.program_o(), self.shim_o(), self.wasm.clone()]
+    pub fn made(&self) -> [PathBuf; 5] {
+        [self.program_c(), self.header(), self.program_o(), self.shim_o(), self.wasm.clone()]
     }
 
     fn program_o(&self) -> PathBuf {

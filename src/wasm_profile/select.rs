@@ -84,6 +84,22 @@ pub fn select(
     Ok(Selected { profile, path, builtin })
 }
 
+/// Limits that the pooling allocator needs and a profile lacks. An engine would refuse it.
+#[must_use]
+pub fn pooling_problems(profile: &WasmProfile) -> Vec<String> {
+    let mut problems = Vec::new();
+    if profile.runtime.instance_allocator != Some(WasmRuntimeLimitsInstanceAllocator::Pooling) {
+        return problems;
+    }
+    if profile.runtime.max_memory_bytes.is_none_or(|n| n == 0) {
+        problems.push("runtime.max_memory_bytes must be set and not 0: the pooling allocator reserves that much".to_owned());
+    }
+    if profile.runtime.max_table_elements.is_none_or(|n| n == 0) {
+        problems.push("runtime.max_table_elements must be set and not 0: the pooling allocator reserves that many".to_owned());
+    }
+    problems
+}
+
 /// What a profile must promise beyond its schema.
 #[must_use]
 pub fn contract_problems(profile: &WasmProfile) -> Vec<String> {
@@ -103,15 +119,5 @@ pub fn contract_problems(profile: &WasmProfile) -> Vec<String> {
     );
     must(profile.x07_build.freestanding, "x07_build.freestanding must be true: a module has no operating system");
     must(profile.x07_build.emit_c_header, "x07_build.emit_c_header must be true: the C backend needs the header");
-    if profile.runtime.instance_allocator == Some(WasmRuntimeLimitsInstanceAllocator::Pooling) {
-        must(
-            profile.runtime.max_memory_bytes.is_some_and(|n| n > 0),
-            "runtime.max_memory_bytes must be set and not 0: the pooling allocator reserves that much",
-        );
-        must(
-            profile.runtime.max_table_elements.is_some_and(|n| n > 0),
-            "runtime.max_table_elements must be set and not 0: the pooling allocator reserves that many",
-        );
-    }
     problems
 }

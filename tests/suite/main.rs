@@ -19,7 +19,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod build;
-//TMP mod catalogue;
+mod catalogue;
 mod compiler_of_contracts;
 mod contracts;
 mod documentation;

@@ -97,6 +97,14 @@ fn a_run_that_fails_after_its_input_was_understood_exits_1() {
 }
 
 #[test]
+fn a_source_that_is_not_text_is_invalid_input() {
+    let place = Place::new();
+    place.project("odd", &json!(["bytes.alloc", 0]));
+    place.write("odd/src/main.x07.json", b"{\"kind\":\"\xff\"}");
+    place.run("build --project odd/x07.json --json").expect(3, "X07C_NOT_UTF8");
+}
+
+#[test]
 fn meta_says_who_ran_where_and_how() {
     let place = Place::new();
     let report = place.run("schema show x07diag --json").ok();
