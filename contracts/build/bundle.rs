@@ -197,9 +197,16 @@ impl Bundle {
                 ));
             }
         }
-        for kind in object.get("type").into_iter().flat_map(|t| t.as_array().cloned().unwrap_or_else(|| vec![t.clone()])) {
+        for kind in
+            object.get("type").into_iter().flat_map(|t| t.as_array().cloned().unwrap_or_else(|| vec![t.clone()]))
+        {
             if !kind.as_str().is_some_and(|k| TYPES.contains(&k)) {
-                mistakes.0.push(Mistake::new(&doc.file, at, format!("the type {kind} is unknown"), "use a JSON Schema type"));
+                mistakes.0.push(Mistake::new(
+                    &doc.file,
+                    at,
+                    format!("the type {kind} is unknown"),
+                    "use a JSON Schema type",
+                ));
             }
         }
         for name in object.get("$defs").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name) {
@@ -346,7 +353,9 @@ impl Doc {
     pub fn schema_versions(&self) -> Vec<&str> {
         let own = |schema| versions(schema);
         let branches = self.value["oneOf"].as_array().into_iter().flatten();
-        let named = branches.filter_map(|b| b["$ref"].as_str()?.strip_prefix("#/$defs/")).map(|name| &self.value["$defs"][name]);
+        let named = branches
+            .filter_map(|b| b["$ref"].as_str()?.strip_prefix("#/$defs/"))
+            .map(|name| &self.value["$defs"][name]);
         let mut all: Vec<&str> = own(&self.value).into_iter().chain(named.flat_map(own)).collect();
         all.sort_unstable();
         all.dedup();

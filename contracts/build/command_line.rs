@@ -44,7 +44,12 @@ pub fn generate(bundle: &Bundle, commands: &Value) -> Result<String, Mistakes> {
         };
         let before = mistakes.0.len();
         if !is_name(scope, false) {
-            mistakes.0.push(Mistake::new(FILE, format!("{at}/scope"), format!("{scope:?} cannot become a Rust name"), NAME_CURE));
+            mistakes.0.push(Mistake::new(
+                FILE,
+                format!("{at}/scope"),
+                format!("{scope:?} cannot become a Rust name"),
+                NAME_CURE,
+            ));
         }
         check_command(command, &at, &mut mistakes);
         if mistakes.0.len() > before {
@@ -151,7 +156,12 @@ fn check_names(names: &[&str], capitals: bool, at: impl Fn(usize) -> String, mis
         if !is_name(name, capitals) {
             mistakes.0.push(Mistake::new(FILE, at(i), format!("{name:?} cannot become a Rust name"), NAME_CURE));
         } else if names.iter().take(i).any(|other| snake(other) == snake(name) && other != name) {
-            mistakes.0.push(Mistake::new(FILE, at(i), format!("{name:?} becomes the same Rust name as another"), "give it another name"));
+            mistakes.0.push(Mistake::new(
+                FILE,
+                at(i),
+                format!("{name:?} becomes the same Rust name as another"),
+                "give it another name",
+            ));
         }
     }
 }

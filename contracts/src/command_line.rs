@@ -208,7 +208,11 @@ pub fn command(version: &'static str) -> Command {
         .disable_help_subcommand(false)
         .infer_subcommands(false);
     for spec in GLOBALS {
-        root = root.arg(option(spec).global(true).help_heading("Machine reports"));
+        let arg = option(spec).global(true).help_heading("Machine reports");
+        // The machine flags are taken out before clap parses; this is how help shows the one with
+        // an optional value.
+        let optional = spec.long == "json" || spec.long == "report-json";
+        root = root.arg(if optional { arg.value_name("pretty").num_args(0..=1).require_equals(true) } else { arg });
     }
     for spec in COMMANDS {
         root = insert(root, spec.path, spec, false);

@@ -5,13 +5,11 @@ use crate::compiler::problem::{PatchOp as CompilerPatch, Problem};
 use crate::compiler::{self, Options};
 use crate::contract::files::Files;
 use crate::project::{Project, ProjectSource};
+use crate::report::diagnostic::clip;
 use crate::report::{Code, Diag};
-use crate::wasm::{LinkPlan, PAGE_BYTES};
+use crate::wasm_profile::memory_sizes;
 use serde_json::Value;
 use x07_wasm_contracts::types::{PatchAdd, PatchOp, PatchRemove, PatchReplace, WasmProfile};
-
-/// Memory of a module whose profile says nothing: 16 MiB.
-const DEFAULT_MEMORY_BYTES: u64 = 16 << 20;
 
 /// Compiles a project in memory. The files that it read are recorded.
 ///
@@ -23,7 +21,7 @@ pub fn project(
     profile: &WasmProfile,
     notices: &mut Vec<Diag>,
 ) -> Result<Vec<u8>, Vec<Diag>> {
-    let target = target(profile).map_err(|problem| vec![problem])?;
+    let target = target(profile)?;
     let source = ProjectSource::new(project);
     let compiled = compiler::compile(&source, &options(), &target);
     source.into_read().into_iter().for_each(|digest| files.record_input(digest));
@@ -54,31 +52,12 @@ fn options() -> Options {
 /// The memory that a profile's linker flags ask for, as the compiler wants it.
 ///
 /// # Errors
-/// Why no module can have that memory.
-fn target(profile: &WasmProfile) -> Result<Target, Diag> {
-    let (plan, problems) = LinkPlan::parse(&profile.wasm_ld.ldflags);
-    let wrong = |text: String| Diag::new(Code::ProfileLoadFailed, format!("wasm profile {}: {text}", profile.id));
-    if let Some(problem) = problems.first() {
-        return Err(wrong(problem.to_string()));
-    }
-    let initial = plan.initial.unwrap_or(DEFAULT_MEMORY_BYTES);
-    let max = if plan.no_growable { plan.max.unwrap_or(initial).min(initial) } else { plan.max.unwrap_or(initial) };
-    for (flag, bytes) in [("--initial-memory", initial), ("--max-memory", max)] {
-        if bytes % PAGE_BYTES != 0 {
-            return Err(wrong(format!("{flag}={bytes} is not a multiple of {PAGE_BYTES}")));
-        }
-    }
-    if max < initial {
-        return Err(wrong(format!("--max-memory={max} is less than the initial memory of {initial} bytes")));
-    }
-    match (u32::try_from(initial), u32::try_from(max)) {
-        (Ok(initial_memory_bytes), Ok(max_memory_bytes)) => Ok(Target {
-            initial_memory_bytes,
-            max_memory_bytes,
-            producer: format!("x07-wasm {}", env!("CARGO_PKG_VERSION")),
-        }),
-        _ => Err(wrong(format!("a memory of {max} bytes is more than a 32-bit module can have"))),
-    }
+/// Why no module can have that memory; a profile that was selected has been checked for it.
+fn target(profile: &WasmProfile) -> Result<Target, Vec<Diag>> {
+    let wrong = |text: &String| Diag::new(Code::ProfileLoadFailed, format!("wasm profile {}: {text}", profile.id));
+    let sizes = memory_sizes(profile).map_err(|problems| problems.iter().map(wrong).collect::<Vec<_>>())?;
+    let producer = format!("x07-wasm {}", env!("CARGO_PKG_VERSION"));
+    Ok(Target { initial_memory_bytes: sizes.initial, max_memory_bytes: sizes.max, producer })
 }
 
 /// A problem of a program as a diagnostic.
@@ -89,9 +68,9 @@ pub fn diagnostic(problem: &Problem) -> Diag {
         diag = diag.note(note.clone());
     }
     for (key, value) in &problem.data {
-        diag = diag.data(key, value.clone());
+        diag = diag.data(key, short(value.clone()));
     }
-    let text = |text: &Option<String>| text.as_ref().map(|t| Value::from(t.as_str()));
+    let text = |text: &Option<String>| text.as_ref().map(|t| short(Value::from(t.as_str())));
     for (key, value) in
         [("module", text(&problem.module)), ("function", text(&problem.function)), ("file", text(&problem.file))]
     {
@@ -106,6 +85,15 @@ pub fn diagnostic(problem: &Problem) -> Diag {
         diag = diag.fix(&fix.note, fix.patch.iter().map(patch).collect());
     }
     if problem.file.is_some() { diag.at_node(&problem.pointer) } else { diag }
+}
+
+/// Names of programs may be as long as their files; a report is to be read.
+fn short(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(clip(text, 512)),
+        Value::Array(items) => Value::Array(items.into_iter().map(short).collect()),
+        other => other,
+    }
 }
 
 fn patch(op: &CompilerPatch) -> PatchOp {

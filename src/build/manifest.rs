@@ -35,7 +35,7 @@ pub fn artifact(made: Made) -> Result<WasmArtifact, String> {
         |index: u32, name: &str, role: &str| json!({ "index": index, "name": name, "role": role, "type": "i32" });
     serde_json::from_value(json!({
         "schema_version": "x07.wasm.artifact@0.2.0",
-        "artifact_id": format!("{}-{digits}", made.name),
+        "artifact_id": format!("{}-{digits}", made.name.chars().take(200).collect::<String>()),
         "codegen_backend": made.backend,
         "profile": made.profile,
         "wasm": made.wasm,

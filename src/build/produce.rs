@@ -150,7 +150,10 @@ fn external(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
     // What an earlier build left must not be taken for what this one makes.
     for stale in build.made() {
         if let Err(error) = remove_stale(&stale) {
-            context.push(Diag::new(Code::BuildStaleOutputIoFailed, format!("a file of an earlier build cannot be removed: {error}")));
+            context.push(Diag::new(
+                Code::BuildStaleOutputIoFailed,
+                format!("a file of an earlier build cannot be removed: {error}"),
+            ));
             return None;
         }
     }

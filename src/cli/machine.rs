@@ -133,11 +133,11 @@ impl MachineFlags {
                 "error: --quiet-json needs --report-out PATH; otherwise the report would be lost",
             );
         }
-        if self.report_out.as_ref().is_some_and(|p| p.to_string_lossy().trim() == "-") {
+        if self.report_out.as_ref().is_some_and(|p| matches!(p.to_string_lossy().trim(), "-" | "")) {
             self.report_out = None;
             self.problem(
                 Stage::MachineArgs,
-                "error: --report-out needs a file; the report is on standard output anyway, so leave `-` out",
+                "error: --report-out needs the path of a file; the report is on standard output anyway, so leave `-` out",
             );
         } else if self.report_out.is_some() && !self.json_present && self.schema.is_none() {
             self.problem(Stage::MachineArgs, "error: --report-out needs --json");

@@ -2,6 +2,7 @@
 
 use super::machine::MachineFlags;
 use crate::contract::files::{create_folder, write_atomic};
+use crate::contract::path::same_file;
 use crate::report::emit::{Finished, Form};
 use crate::report::{Code, Diag};
 use serde_json::Value;
@@ -56,9 +57,11 @@ impl Output {
     /// The report: first the file, then standard output.
     fn report(&self, mut report: Value, mut exit_code: u8, form: Form, stdout: bool) -> u8 {
         if let Some(path) = &self.file
-            && let Err(error) = write_report(path, &form.bytes(&report))
+            && let Err(error) = not_of_the_command(path, &report)
+                .and_then(|()| write_report(path, &form.bytes(&report)).map_err(|e| e.to_string()))
         {
-            let message = format!("the report cannot be written to {}: {error}; choose another --report-out", path.display());
+            let message =
+                format!("the report cannot be written to {}: {error}; choose another --report-out", path.display());
             stderr(&format!("error: {message}"));
             exit_code = 2;
             fail(&mut report, Diag::new(Code::ReportWriteFailed, message));
@@ -99,6 +102,13 @@ impl Output {
             }
         }
     }
+}
+
+/// A report must not replace a file that the command read or wrote.
+fn not_of_the_command(path: &Path, report: &Value) -> Result<(), String> {
+    let files = ["inputs", "outputs"].into_iter().filter_map(|list| report["meta"][list].as_array()).flatten();
+    let taken = files.filter_map(|f| f["path"].as_str()).any(|other| same_file(path, Path::new(other)));
+    if taken { Err("the command itself read or wrote that file".to_owned()) } else { Ok(()) }
 }
 
 fn write_report(path: &Path, bytes: &[u8]) -> Result<(), crate::contract::files::WriteError> {

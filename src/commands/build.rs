@@ -4,8 +4,10 @@ use super::{Handler, ResultOf};
 use crate::build::checks::{self, Rules};
 use crate::build::manifest::{self, Made};
 use crate::build::produce::{self, Backend, Produced, Request};
-use crate::contract::files::{StoreError, create_folder, remove_stale, shown, with_suffix};
-use crate::contract::path::without_dots;
+use crate::contract::files::{
+    MAX_DOCUMENT_BYTES, StoreError, create_folder, read_bounded, remove_stale, shown, with_suffix,
+};
+use crate::contract::path::same_file;
 use crate::report::{Code, Context, Diag, Stage, emit};
 use crate::wasm::REQUIRED_EXPORTS;
 use crate::wasm_profile::{Selected, Selection, select};
@@ -37,7 +39,8 @@ impl Handler for BuildArgs {
             }
         };
         let backend = backend(&self, &selected);
-        let emit_dir = self.emit_dir.clone().unwrap_or_else(|| paths.folder.join("build").join("wasm").join(&selected.profile.id));
+        let emit_dir =
+            self.emit_dir.clone().unwrap_or_else(|| paths.folder.join("build").join("wasm").join(&selected.profile.id));
         describe(&mut result, &selected, backend, &emit_dir);
         match build(&self, context, &selected, backend, &paths.wasm, &emit_dir, &mut result) {
             Some(built) => finish(context, built, &paths, self.no_manifest, &mut result),
@@ -77,9 +80,11 @@ impl Paths {
         let lockfile = self.folder.join("x07.lock.json");
         let inputs = [Some(&args.project), Some(&lockfile), Some(&args.index), args.profile_file.as_ref()];
         for output in [&self.wasm, &self.manifest] {
-            let source = output.to_string_lossy().ends_with(".x07.json");
-            if source || inputs.iter().flatten().any(|input| same_file(output, input)) {
-                return wrong(format!("{} is an input of the build and would be replaced; give another output path", shown(output)));
+            if !replaceable(output) || inputs.iter().flatten().any(|input| same_file(output, input)) {
+                return wrong(format!(
+                    "{} is no output of an earlier build and would be replaced; give another output path",
+                    shown(output)
+                ));
             }
         }
         Ok(())
@@ -89,17 +94,30 @@ impl Paths {
     fn remove_stale(&self) -> Result<(), Diag> {
         for path in [&self.wasm, &self.manifest] {
             remove_stale(path).map_err(|error| {
-                Diag::new(Code::BuildStaleOutputIoFailed, format!("the output of an earlier build cannot be removed: {error}"))
+                Diag::new(
+                    Code::BuildStaleOutputIoFailed,
+                    format!("the output of an earlier build cannot be removed: {error}"),
+                )
             })?;
         }
         Ok(())
     }
 }
 
-/// Whether two paths lead to one place, as far as that can be told before the files exist.
-fn same_file(a: &Path, b: &Path) -> bool {
-    let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| without_dots(path));
-    real(a) == real(b)
+/// Whether a file may be replaced by an output: it is named like one, is one, or is not there.
+fn replaceable(path: &Path) -> bool {
+    // Of a symbolic link only the link is replaced.
+    if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) {
+        return true;
+    }
+    let name = path.to_string_lossy();
+    if name.ends_with(".wasm") || name.ends_with(".manifest.json") || !path.exists() {
+        return true;
+    }
+    let Ok(bytes) = read_bounded(path, MAX_DOCUMENT_BYTES) else { return false };
+    let version =
+        || serde_json::from_slice::<serde_json::Value>(&bytes).ok()?["schema_version"].as_str().map(str::to_owned);
+    bytes.is_empty() || bytes.starts_with(b"\0asm") || version().is_some_and(|v| v.starts_with("x07.wasm.artifact@"))
 }
 
 fn backend(args: &BuildArgs, selected: &Selected) -> Backend {
@@ -138,8 +156,14 @@ fn build(
     emit_dir: &Path,
     result: &mut BuildReportResult,
 ) -> Option<Built> {
-    let request =
-        Request { project: &args.project, profile: &selected.profile, backend, x07: args.x07.as_deref(), emit_dir, wasm };
+    let request = Request {
+        project: &args.project,
+        profile: &selected.profile,
+        backend,
+        x07: args.x07.as_deref(),
+        emit_dir,
+        wasm,
+    };
     let produced = produce::produce(context, &request)?;
     result.emit.c_path = produced.c_path.as_deref().map(shown).unwrap_or_default();
     result.emit.h_path = produced.h_path.as_deref().map(shown);
@@ -176,6 +200,7 @@ fn finish(context: &mut Context, built: Built, paths: &Paths, no_manifest: bool,
             return;
         }
     }
+    let before = context.files.outputs_so_far();
     let wasm = match context.files.write(&paths.wasm, &built.produced.wasm) {
         Ok(wasm) => wasm,
         Err(error) => {
@@ -189,7 +214,10 @@ fn finish(context: &mut Context, built: Built, paths: &Paths, no_manifest: bool,
         if let Err(error) = remove_stale(&paths.wasm) {
             context.push(Diag::new(Code::BuildStaleOutputIoFailed, format!("the module cannot be removed: {error}")));
         }
-        context.files.retract_outputs();
+        context.files.retract_outputs_after(before);
+        let blank = emit::placeholder::<BuildReport>();
+        result.wasm = blank.wasm;
+        result.artifact = blank.artifact;
         context.push(problem);
     }
 }

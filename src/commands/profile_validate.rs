@@ -4,7 +4,9 @@ use super::{Handler, ResultOf};
 use crate::contract::files::{MAX_DOCUMENT_BYTES, read_bounded, shown};
 use crate::contract::load;
 use crate::report::{Code, Context, Diag, DocumentCodes, emit};
-use crate::wasm_profile::{IndexEntry, Registry, RegistryCodes, contract_problems, open_index, pooling_problems, read_profile};
+use crate::wasm_profile::{
+    IndexEntry, Registry, RegistryCodes, contract_problems, open_index, pooling_problems, read_profile,
+};
 use std::path::Path;
 use x07_wasm_contracts::cli::ProfileValidateArgs;
 use x07_wasm_contracts::types::{

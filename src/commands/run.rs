@@ -9,6 +9,7 @@ use crate::contract::files::Files;
 use crate::contract::files::{
     MAX_ARTIFACT_BYTES, MAX_DOCUMENT_BYTES, create_folder, encode, read_bounded, shown, with_suffix,
 };
+use crate::contract::path::same_file;
 use crate::engine::{Layout, Runtime, SolveCall, SolveModule};
 use crate::report::diagnostic::unreadable;
 use crate::report::incident::{Incident, run_id};
@@ -127,7 +128,15 @@ fn module(args: &RunArgs, context: &mut Context, selected: &Selected) -> Result<
     };
     // Only external tools need a folder; it is gone when the run is over.
     let external = args.x07.is_some() || backend == Backend::C;
-    let folder = if external { tempfile::tempdir().ok() } else { None };
+    let folder = if external { Some(tempfile::tempdir()) } else { None };
+    let folder = match folder.transpose() {
+        Ok(folder) => folder,
+        Err(error) => {
+            context
+                .push(Diag::new(Code::BuildIoFailed, format!("no folder for the external tools can be made: {error}")));
+            return Err(Unmade::NotCompiled);
+        }
+    };
     let place = folder.as_ref().map(|f| f.path().to_path_buf()).unwrap_or_default();
     let request = Request {
         project: &project,
@@ -137,7 +146,11 @@ fn module(args: &RunArgs, context: &mut Context, selected: &Selected) -> Result<
         emit_dir: &place.join("emit"),
         wasm: &place.join("program.wasm"),
     };
-    match produce::produce(context, &request) {
+    let outputs = context.files.outputs_so_far();
+    let made = produce::produce(context, &request);
+    // The folder goes away with everything in it.
+    context.files.retract_outputs_after(outputs);
+    match made {
         Some(made) => {
             Ok(Module { digest: digest::of(format!("memory:{}.wasm", made.name), &made.wasm), bytes: made.wasm })
         }
@@ -187,17 +200,6 @@ impl Call<'_> {
 
     /// Runs the program; yields its output.
     fn solve(&mut self, context: &mut Context, module: &Module, stack: u64) -> Option<Vec<u8>> {
-        let Ok(arena_cap) = u32::try_from(self.result.arena_cap_bytes) else {
-            context.push(Diag::new(
-                Code::ArenaCapTooLarge,
-                format!(
-                    "an arena of {} bytes is more than a 32-bit module can address; give at most {}",
-                    self.result.arena_cap_bytes,
-                    u32::MAX
-                ),
-            ));
-            return None;
-        };
         let overrides = Overrides {
             fuel: self.args.max_fuel,
             memory_bytes: self.args.max_memory_bytes,
@@ -222,6 +224,17 @@ impl Call<'_> {
                 context.push(explain::engine_error(&error));
                 return None;
             }
+        };
+        let Ok(arena_cap) = u32::try_from(self.result.arena_cap_bytes) else {
+            context.push(Diag::new(
+                Code::ArenaCapTooLarge,
+                format!(
+                    "an arena of {} bytes is more than a 32-bit module can address; give at most {}",
+                    self.result.arena_cap_bytes,
+                    u32::MAX
+                ),
+            ));
+            return None;
         };
         let max_output = self.args.max_output_bytes.unwrap_or(self.selected.profile.defaults.max_output_bytes);
         let call = SolveCall {
@@ -269,15 +282,20 @@ impl Call<'_> {
                 Err(problem) => context.push(problem),
             }
         }
-        if !context.json {
+        if !context.json && self.args.output_out.is_none() {
             context.stdout = output;
-        } else if output.len() <= MAX_INLINE_OUTPUT {
+        } else if context.json && output.len() <= MAX_INLINE_OUTPUT {
             self.result.output.base64 = Some(STANDARD.encode(&output));
         }
     }
 }
 
 fn write_output(context: &mut Context, path: &Path, output: &[u8]) -> Result<(), Diag> {
+    if let Some(taken) = context.files.inputs().iter().find(|i| same_file(path, Path::new(&i.path))) {
+        let message =
+            format!("the output would replace {}, which this command read; give another --output-out", taken.path);
+        return Err(Diag::new(Code::OutputWriteFailed, message));
+    }
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         create_folder(folder)
             .map_err(|e| Diag::new(Code::OutputIoFailed, format!("the folder of the output cannot be created: {e}")))?;

@@ -220,9 +220,21 @@ impl Files {
         self.outputs.push(digest);
     }
 
-    /// Forgets the outputs: they were taken back.
-    pub fn retract_outputs(&mut self) {
-        self.outputs.clear();
+    /// How many outputs there are, for [`Files::retract_outputs_after`].
+    #[must_use]
+    pub fn outputs_so_far(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Forgets later outputs: they were taken back.
+    pub fn retract_outputs_after(&mut self, count: usize) {
+        self.outputs.truncate(count);
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn inputs(&self) -> &[FileDigest] {
+        &self.inputs
     }
 
     /// What was read and what was written.

@@ -163,7 +163,10 @@ fn out_of_range(file: &str, text: &str, tree: &Tree<'_>) -> Vec<DocumentProblem>
         pointer: tree.pointer(id),
         rule: "integer-range".to_owned(),
         schema_pointer: String::new(),
-        message: format!("{} is outside the range of 64-bit integers; give a smaller number", tree.number(id).unwrap_or_default()),
+        message: format!(
+            "{} is outside the range of 64-bit integers; give a smaller number",
+            tree.number(id).unwrap_or_default()
+        ),
         position: Some(lines.position(tree.span(id).start)),
     };
     oversized(tree).into_iter().map(problem).collect()

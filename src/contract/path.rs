@@ -67,6 +67,30 @@ pub fn check_plain(relative: &str) -> Result<(), UnsafePath> {
     Ok(())
 }
 
+/// Whether two paths lead to one place, as far as that can be told before the files exist: the
+/// longest part that exists is resolved, the rest is compared as text.
+#[must_use]
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    resolved(a) == resolved(b)
+}
+
+fn resolved(path: &Path) -> PathBuf {
+    let mut rest = Vec::new();
+    let mut at = without_dots(path);
+    loop {
+        if let Ok(real) = std::fs::canonicalize(&at) {
+            return rest.iter().rev().fold(real, |real, name| real.join(name));
+        }
+        match (at.file_name().map(std::ffi::OsStr::to_owned), at.parent()) {
+            (Some(name), Some(parent)) => {
+                rest.push(name);
+                at = if parent.as_os_str().is_empty() { PathBuf::from(".") } else { parent.to_path_buf() };
+            }
+            _ => return without_dots(path),
+        }
+    }
+}
+
 /// Takes `.` components out of a path without touching the file system.
 #[must_use]
 pub fn without_dots(path: &Path) -> PathBuf {

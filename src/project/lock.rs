@@ -79,13 +79,35 @@ pub fn verify(
             ),
         ));
     }
+    for (i, want) in wanted.iter().enumerate() {
+        if wanted.iter().take(i).any(|w| w.name == want.name) {
+            problems.push(
+                Diag::new(
+                    Code::ProjectParseFailed,
+                    format!("{} asks for the package {:?} twice; remove one entry", shown(manifest_path), want.name),
+                )
+                .data("instance_path", want.pointer.as_str()),
+            );
+        }
+    }
+    for locked in &lock.dependencies {
+        if !wanted.iter().any(|w| w.name == locked.name.trim()) {
+            problems.push(invalid(
+                &path,
+                format!(
+                    "locks the package {:?}, which the project does not ask for; lock the project again",
+                    locked.name
+                ),
+            ));
+        }
+    }
     let mut packages = Vec::new();
     for want in &wanted {
         let Some(locked) = lock.dependencies.iter().find(|d| d.name.trim() == want.name) else {
             problems.push(invalid(&path, format!("does not lock the package {:?}; lock the project again", want.name)));
             continue;
         };
-        match package(&path, manifest_path, folder, want, locked) {
+        match package(files, &path, manifest_path, folder, want, locked) {
             Ok(package) => packages.push(package),
             Err(found) => problems.extend(found),
         }
@@ -112,6 +134,7 @@ fn wanted(manifest: &Manifest) -> Vec<Wanted> {
 
 /// Checks one package against its lock entry.
 fn package(
+    files: &mut Files,
     lock_path: &Path,
     manifest_path: &Path,
     folder: &Path,
@@ -134,7 +157,7 @@ fn package(
     let package_folder = resolve(folder, &want.path)
         .map_err(|e| vec![unsafe_path(manifest_path, &format!("{}/path", want.pointer), &want.path, &e)])?;
     let package_file = package_folder.join("x07-package.json");
-    let bytes = match read_bounded(&package_file, MAX_DOCUMENT_BYTES) {
+    let bytes = match files.read(&package_file, MAX_DOCUMENT_BYTES) {
         Ok(bytes) => bytes,
         Err(error) if error.is_missing() => {
             problems.push(missing_package(want, &package_folder, manifest_path));
@@ -147,6 +170,7 @@ fn package(
         .map_err(|e| DocumentCodes::all(Code::ProjectLockInvalid).diagnose("package manifest", &e))?
         .document;
     differs("module root", locked.module_root.trim(), manifest.module_root.trim());
+    differs("manifest name", &want.name, manifest.name.trim());
     differs("manifest version", locked.version.trim(), manifest.version.trim());
     let module_folder = resolve(&package_folder, manifest.module_root.trim())
         .map_err(|e| vec![unsafe_path(&package_file, "/module_root", &manifest.module_root, &e)])?;

@@ -62,7 +62,9 @@ impl ModuleSource for ProjectSource<'_> {
             let relative = format!("{stem}.x07.json");
             match safe_join(&root.folder, &relative) {
                 // A package consists of the modules that it lists and the lockfile pins.
-                Ok(path) if root.package.as_ref().is_some_and(|p| !p.modules.contains_key(id)) => searched.push(shown(&path)),
+                Ok(path) if root.package.as_ref().is_some_and(|p| !p.modules.contains_key(id)) => {
+                    searched.push(shown(&path))
+                }
                 // What is there but is no regular file is found, too, and refused when it is read.
                 Ok(path) if path.exists() => found.push((root, path)),
                 Ok(path) => searched.push(shown(&path)),

@@ -58,7 +58,7 @@ pub fn placeholder<R: Report>() -> R::Result {
 #[must_use]
 pub fn finish<R: Report>(mut context: Context, result: R::Result) -> Finished {
     let stdout = std::mem::take(&mut context.stdout);
-    let notes = std::mem::take(&mut context.notes);
+    let mut notes = std::mem::take(&mut context.notes);
     let incident = context.incident.take().filter(|_| context.failed());
     if incident.is_some() {
         // The folder of the bundle carries today's date.
@@ -71,20 +71,19 @@ pub fn finish<R: Report>(mut context: Context, result: R::Result) -> Finished {
     let mut value = if needs_value { serde_json::to_value(R::assemble(parts.envelope(result))).ok() } else { None };
     if let (Some(incident), Some(report)) = (&incident, &value) {
         let messages: Vec<String> = diagnostics.iter().map(|d| d.message.clone()).collect();
-        if let Err(error) = incident.write(&canonical::compact(report), &messages) {
-            let warning = Diag::new(
-                Code::IncidentBundleWriteFailed,
-                format!(
+        match incident.write(&canonical::compact(report), &messages) {
+            Ok(folder) => notes.push(format!("incident: {}", folder.display())),
+            Err(error) => {
+                let message = format!(
                     "the incident bundle cannot be written: {error}; the report is complete, but the run cannot be looked at later"
-                ),
-            );
-            let warning = warning.build();
-            if let (Some(Value::Array(list)), Ok(entry)) =
-                (value.as_mut().and_then(|v| v.get_mut("diagnostics")), serde_json::to_value(&warning))
-            {
-                list.push(entry);
+                );
+                let warning = Diag::new(Code::IncidentBundleWriteFailed, message).build();
+                let list = value.as_mut().and_then(|v| v.get_mut("diagnostics"));
+                if let (Some(Value::Array(list)), Ok(entry)) = (list, serde_json::to_value(&warning)) {
+                    list.push(entry);
+                }
+                diagnostics.push(warning);
             }
-            diagnostics.push(warning);
         }
     }
     if parts.json {

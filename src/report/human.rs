@@ -15,14 +15,27 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> String {
     let mut out = format!("{severity}[{}]: ", diagnostic.code);
     let place = place(diagnostic);
     if !place.is_empty() && !diagnostic.message.starts_with(&place) {
-        let _ = write!(out, "{place}: ");
+        let _ = write!(out, "{}: ", plain(&place));
     }
-    out.push_str(diagnostic.message.trim_end());
+    out.push_str(&plain(diagnostic.message.trim_end()));
     for note in diagnostic.notes.iter().flatten() {
-        let _ = write!(out, "\n  note: {note}");
+        let _ = write!(out, "\n  note: {}", plain(note));
     }
     if let Some(note) = diagnostic.quickfix.as_ref().and_then(|q| q.note.as_ref()) {
-        let _ = write!(out, "\n  fix: {note}");
+        let _ = write!(out, "\n  fix: {}", plain(note));
+    }
+    out
+}
+
+/// Texts come from files of others: what would steer a terminal is shown instead of sent.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
     }
     out
 }

@@ -53,7 +53,8 @@ pub fn engine_config(
         None => Ok(own),
         Some(Limit::None) => Ok(None),
         Some(Limit::Max(value)) => {
-            u32::try_from(value).map(Some).map_err(|_| TooLarge { option, value, most: u32::MAX })
+            let fits = u32::try_from(value).ok().filter(|n| *n <= most);
+            fits.map(Some).ok_or(TooLarge { option, value, most })
         }
     };
     let plan_stack = u32::try_from(plan_stack_bytes).ok().filter(|n| *n > 0).unwrap_or(DEFAULT_STACK_BYTES);
@@ -68,7 +69,12 @@ pub fn engine_config(
         limits: Limits {
             fuel: wide(overrides.fuel, profile.max_fuel),
             memory_bytes: wide(overrides.memory_bytes, profile.max_memory_bytes),
-            table_elements: narrow("--max-table-elements", u32::MAX, overrides.table_elements, profile.max_table_elements)?,
+            table_elements: narrow(
+                "--max-table-elements",
+                u32::MAX,
+                overrides.table_elements,
+                profile.max_table_elements,
+            )?,
             wasm_stack_bytes: stack,
             wall_ms: wide(overrides.wall_ms, None),
         },

@@ -10,7 +10,7 @@ mod registry;
 mod select;
 
 pub use registry::{IndexEntry, Registry, RegistryCodes, open_index, read_profile};
-pub use select::{Selected, Selection, contract_problems, pooling_problems, select};
+pub use select::{Selected, Selection, contract_problems, memory_sizes, pooling_problems, select};
 
 /// Where a project keeps its registry.
 pub const DEFAULT_INDEX: &str = "arch/wasm/index.x07wasm.json";

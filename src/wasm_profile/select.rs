@@ -3,6 +3,7 @@
 use super::registry::{RegistryCodes, open_index, read_profile};
 use crate::contract::files::{Files, shown};
 use crate::report::{Code, Diag, DocumentCodes};
+use crate::wasm::{LinkPlan, PAGE_BYTES};
 use std::path::{Path, PathBuf};
 use x07_wasm_contracts::types::{WasmProfile, WasmRuntimeLimitsInstanceAllocator};
 
@@ -92,12 +93,60 @@ pub fn pooling_problems(profile: &WasmProfile) -> Vec<String> {
         return problems;
     }
     if profile.runtime.max_memory_bytes.is_none_or(|n| n == 0) {
-        problems.push("runtime.max_memory_bytes must be set and not 0: the pooling allocator reserves that much".to_owned());
+        problems.push(
+            "runtime.max_memory_bytes must be set and not 0: the pooling allocator reserves that much".to_owned(),
+        );
     }
     if profile.runtime.max_table_elements.is_none_or(|n| n == 0) {
-        problems.push("runtime.max_table_elements must be set and not 0: the pooling allocator reserves that many".to_owned());
+        problems.push(
+            "runtime.max_table_elements must be set and not 0: the pooling allocator reserves that many".to_owned(),
+        );
     }
     problems
+}
+
+/// The sizes of a module's memory in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemorySizes {
+    /// At the start.
+    pub initial: u32,
+    /// At most.
+    pub max: u32,
+}
+
+/// Memory of a module whose profile says nothing: 16 MiB.
+const DEFAULT_MEMORY_BYTES: u64 = 16 << 20;
+
+/// The memory that a profile's linker flags ask for.
+///
+/// # Errors
+/// Every reason why no module can have that memory.
+pub fn memory_sizes(profile: &WasmProfile) -> Result<MemorySizes, Vec<String>> {
+    let (plan, unreadable) = LinkPlan::parse(&profile.wasm_ld.ldflags);
+    let mut problems: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+    let initial = plan.initial.unwrap_or(DEFAULT_MEMORY_BYTES);
+    let max = plan.max.unwrap_or(initial);
+    for (flag, bytes) in [("--initial-memory", plan.initial), ("--max-memory", plan.max)] {
+        if bytes.is_some_and(|b| b % PAGE_BYTES != 0) {
+            problems.push(format!("{flag}={} is not a multiple of {PAGE_BYTES}", bytes.unwrap_or_default()));
+        }
+    }
+    if max < initial {
+        problems.push(format!("--max-memory={max} is less than the initial memory of {initial} bytes"));
+    } else if plan.no_growable && max != initial {
+        problems.push(format!(
+            "--no-growable-memory contradicts --max-memory={max}, which is more than the initial {initial} bytes"
+        ));
+    }
+    let sizes = u32::try_from(initial).and_then(|initial| u32::try_from(max).map(|max| MemorySizes { initial, max }));
+    match sizes {
+        Ok(sizes) if problems.is_empty() => Ok(sizes),
+        Ok(_) => Err(problems),
+        Err(_) => {
+            problems.push(format!("a memory of {} bytes is more than a 32-bit module can have", initial.max(max)));
+            Err(problems)
+        }
+    }
 }
 
 /// What a profile must promise beyond its schema.
@@ -119,5 +168,6 @@ pub fn contract_problems(profile: &WasmProfile) -> Vec<String> {
     );
     must(profile.x07_build.freestanding, "x07_build.freestanding must be true: a module has no operating system");
     must(profile.x07_build.emit_c_header, "x07_build.emit_c_header must be true: the C backend needs the header");
+    problems.extend(memory_sizes(profile).err().unwrap_or_default());
     problems
 }

@@ -372,7 +372,8 @@ fn a_report_that_is_none() {
 
 #[test]
 fn mistakes_of_a_command() {
-    let cases: [(fn(&mut Value), &str, &str); 11] = [
+    type Case = (fn(&mut Value), &'static str, &'static str);
+    let cases: [Case; 11] = [
         (|c| c["path"] = json!([]), "/path", "empty"),
         (|c| c["options"][0]["help"] = json!(""), "/options/0/help", "missing"),
         (|c| c["options"][1]["help"] = Value::Null, "/options/1/help", "missing"),

@@ -422,7 +422,7 @@ fn tweak(node: &mut Value, how: u8) {
             _ => items.reverse(),
         },
         Value::Object(members) => {
-            if how % 2 == 0 {
+            if how.is_multiple_of(2) {
                 members.clear();
             }
         }

@@ -24,7 +24,7 @@ mod compiler_of_contracts;
 mod contracts;
 mod documentation;
 mod examples;
-//TMP mod hostile;
+mod hostile;
 //TMP mod language;
 mod machine;
 mod registries;

@@ -148,7 +148,8 @@ pub fn codes(report: &Value) -> Vec<String> {
 /// Checks the bytes of a report: one canonical JSON document that satisfies its own schema.
 #[track_caller]
 pub fn check_report(bytes: &[u8]) -> Value {
-    let report: Value = serde_json::from_slice(bytes).unwrap_or_else(|e| panic!("not a report: {e}: {}", String::from_utf8_lossy(bytes)));
+    let report: Value = serde_json::from_slice(bytes)
+        .unwrap_or_else(|e| panic!("not a report: {e}: {}", String::from_utf8_lossy(bytes)));
     let version = report["schema_version"].as_str().expect("a schema_version");
     let contract = ContractInfo::find(version).unwrap_or_else(|| panic!("no contract {version}"));
     assert_eq!(violations(contract, &report), [], "{report:#}");

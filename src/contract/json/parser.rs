@@ -426,6 +426,9 @@ impl<'t> Parser<'t> {
 
     /// What stands at the current place, for a message.
     fn found(&self) -> String {
+        if self.at == 0 && self.text.starts_with('\u{feff}') {
+            return "a byte-order mark (save the file without one)".to_owned();
+        }
         match self.text.get(self.at..).and_then(|t| t.chars().next()) {
             None => "the end of the text".to_owned(),
             Some(c) => format!("{c:?}"),

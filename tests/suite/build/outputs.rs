@@ -223,12 +223,12 @@ fn the_built_in_compiler_needs_no_program_and_no_network() {
 #[track_caller]
 fn assert_removed(place: &Place, args: &str, status: i32) {
     place.write("o/a.wasm", b"old module");
-    place.write("o/m.json", b"old manifest");
-    let run = place.run(&format!("{BUILD} --out o/a.wasm --artifact-out o/m.json {args}"));
+    place.write("o/m.manifest.json", b"old manifest");
+    let run = place.run(&format!("{BUILD} --out o/a.wasm --artifact-out o/m.manifest.json {args}"));
     let report = run.report();
     assert_eq!(run.status, status, "{report:#}");
     assert!(!place.path("o/a.wasm").exists(), "the old module is still there: {report:#}");
-    assert!(!place.path("o/m.json").exists(), "the old manifest is still there: {report:#}");
+    assert!(!place.path("o/m.manifest.json").exists(), "the old manifest is still there: {report:#}");
     assert_eq!(report["meta"]["outputs"], json!([]));
 }
 
@@ -263,7 +263,7 @@ fn a_memory_that_does_not_fit_the_profile_leaves_no_module() {
     let place = app();
     let flags = json!(["--initial-memory=65536", "--max-memory=131072", "--no-growable-memory"]);
     place.write("p.json", super::profile(&[("/wasm_ld/ldflags", flags)]));
-    assert_removed(&place, "--profile-file p.json", 1);
+    assert_removed(&place, "--profile-file p.json", 3);
 }
 
 #[test]
@@ -271,8 +271,8 @@ fn an_old_output_that_cannot_be_removed_is_reported() {
     let place = app();
     place.write("o/a.wasm/file", b"");
     place.run(&format!("{BUILD} --out o/a.wasm")).expect(2, "X07WASM_BUILD_STALE_OUTPUT_IO_FAILED");
-    place.write("o/m.json/file", b"");
-    let run = place.run(&format!("{BUILD} --out o/b.wasm --artifact-out o/m.json"));
+    place.write("o/m.manifest.json/file", b"");
+    let run = place.run(&format!("{BUILD} --out o/b.wasm --artifact-out o/m.manifest.json"));
     run.expect(2, "X07WASM_BUILD_STALE_OUTPUT_IO_FAILED");
     assert!(!place.path("o/b.wasm").exists());
 }

@@ -185,9 +185,9 @@ fn flags_that_no_module_can_follow_are_refused() {
 }
 
 #[test]
-fn contradicting_flags_are_found_in_the_module() {
+fn contradicting_flags_are_found_in_the_profile() {
     let run = with_flags(&["--initial-memory=65536", "--max-memory=131072", "--no-growable-memory"]);
-    run.expect(1, "X07WASM_MEMORY_MAX_MISMATCH");
+    run.expect(3, FAILED);
 }
 
 #[test]

@@ -8,7 +8,10 @@ use x07_wasm_contracts::cli::COMMANDS;
 
 /// Every command: scope, a line that succeeds, a line that fails on its input, and the code and exit
 /// code of that failure. `echo/` is the example project of that name.
-const CASES: [(&str, &str, Option<(&str, u8, &str)>); 10] = [
+/// Name, arguments, and for a failure what the report holds.
+type Case = (&'static str, &'static str, Option<(&'static str, u8, &'static str)>);
+
+const CASES: [Case; 10] = [
     (
         "build",
         "build --project echo/x07.json --out out.wasm",

@@ -131,7 +131,8 @@ fn a_version_outside_the_constraint_exits_1() {
 
 #[test]
 fn what_the_schema_cannot_see_in_a_profile_exits_3() {
-    let changes: [(&str, fn(&mut Value)); 5] = [
+    type Change = (&'static str, fn(&mut Value));
+    let changes: [Change; 5] = [
         ("/tools/wac/constraint", |p| p["tools"]["wac"]["constraint"] = json!("newest")),
         ("/tools/jco/version/regex", |p| p["tools"]["jco"]["version"]["regex"] = json!("([0-9]+")),
         ("/tools/x07/version/group", |p| p["tools"]["x07"]["version"]["group"] = json!(9)),
