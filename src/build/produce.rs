@@ -3,7 +3,9 @@
 use super::compile;
 use crate::contract::digest;
 use crate::contract::files::{MAX_ARTIFACT_BYTES, create_folder, read_bounded, remove_stale, shown};
+use crate::project::lock::MAX_MODULE_BYTES;
 use crate::project::{self, Project};
+use crate::report::diagnostic::unreadable;
 use crate::report::{Code, Context, Diag, Stage};
 use crate::toolchain::c_backend::{self, CBuild};
 use crate::toolchain::linked;
@@ -141,6 +143,10 @@ fn external(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
     let build = c_build(request);
     context.nondeterminism.uses_process = true;
     let project = open_hydrated(context, request, &build.x07)?;
+    if let Err(error) = context.files.read(&project.entry, MAX_MODULE_BYTES) {
+        context.push(unreadable(Code::ProjectEntryReadFailed, "the entry", &error));
+        return None;
+    }
     for folder in [Some(request.emit_dir), request.wasm.parent()].into_iter().flatten() {
         if let Err(error) = create_folder(folder) {
             context.push(Diag::new(Code::BuildIoFailed, format!("a folder cannot be created: {error}")));

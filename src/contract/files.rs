@@ -130,7 +130,8 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder).map_err(error)?;
+    // The message of the library names the temporary file, whose name is another one each time.
+    let mut file = builder.tempfile_in(folder).map_err(|e| error(io::Error::from(e.kind())))?;
     file.write_all(bytes).map_err(error)?;
     file.persist(path).map_err(|e| error(e.error))?;
     Ok(())
@@ -218,6 +219,15 @@ impl Files {
     /// Records a file that another program wrote.
     pub fn record_output(&mut self, digest: FileDigest) {
         self.outputs.push(digest);
+    }
+
+    /// Moves an input to the end of the record: reports name a registry after the profile that was
+    /// found through it.
+    pub fn record_later(&mut self, position: usize) {
+        if position < self.inputs.len() {
+            let input = self.inputs.remove(position);
+            self.inputs.push(input);
+        }
     }
 
     /// How many outputs there are, for [`Files::retract_outputs_after`].

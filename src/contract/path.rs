@@ -67,6 +67,17 @@ pub fn check_plain(relative: &str) -> Result<(), UnsafePath> {
     Ok(())
 }
 
+/// A relative path of a document without its `.` and empty components. Absolute paths stay as they
+/// are, so that [`safe_join`] refuses them.
+#[must_use]
+pub fn normal_relative(path: &str) -> String {
+    if path.starts_with('/') {
+        return path.to_owned();
+    }
+    let kept: Vec<&str> = path.split('/').filter(|c| !matches!(*c, "." | "")).collect();
+    kept.join("/")
+}
+
 /// Whether two paths lead to one place, as far as that can be told before the files exist: the
 /// longest part that exists is resolved, the rest is compared as text.
 #[must_use]

@@ -3,11 +3,11 @@
 //! The expected state is computed anew from the manifest and from the packages on disk and
 //! compared with what the lockfile says. A project without dependencies needs no lockfile.
 
-use super::manifest::{resolve, unsafe_path, without_dots};
+use super::manifest::{resolve, unsafe_path};
 use crate::contract::digest::sha256_hex;
 use crate::contract::files::{Files, MAX_DOCUMENT_BYTES, ReadError, read_bounded, shown};
 use crate::contract::load::{self, LoadError};
-use crate::contract::path::safe_join;
+use crate::contract::path::{normal_relative, safe_join};
 use crate::report::{Code, Diag, DocumentCodes};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub fn verify(
 ) -> Result<Vec<LockedPackage>, Vec<Diag>> {
     let wanted = wanted(manifest);
     let name = manifest.lockfile.as_ref().and_then(|l| l.as_deref()).map_or("x07.lock.json", str::trim);
-    let path = safe_join(folder, &without_dots(name))
+    let path = safe_join(folder, &normal_relative(name))
         .map_err(|e| vec![unsafe_path(manifest_path, "/lockfile", name, &e.to_string())])?;
     let lock = match files.load::<Lock>(&path) {
         Ok(loaded) => loaded.document,

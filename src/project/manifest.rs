@@ -2,7 +2,7 @@
 
 use super::lock::{self, LockedPackage};
 use crate::contract::files::{Files, is_regular, shown};
-use crate::contract::path::{UnsafePath, safe_join};
+use crate::contract::path::{UnsafePath, normal_relative, safe_join};
 use crate::report::{Code, Diag, DocumentCodes};
 use std::path::{Path, PathBuf};
 use x07_wasm_contracts::types::{Project as Manifest, ProjectWorld};
@@ -90,13 +90,6 @@ pub fn open(files: &mut Files, path: &Path) -> Result<Project, Vec<Diag>> {
     }
 }
 
-/// A relative path without its `.` components. What is not safe stays as it is and is refused later.
-#[must_use]
-pub fn without_dots(path: &str) -> String {
-    let kept: Vec<&str> = path.split('/').filter(|c| *c != ".").collect();
-    kept.join("/")
-}
-
 /// The last component of the manifest's folder as it was written.
 fn name(folder: &Path) -> String {
     folder.file_name().map_or_else(|| "app".to_owned(), |n| n.to_string_lossy().into_owned())
@@ -113,7 +106,7 @@ fn entry(folder: &Path, entry: &str, problems: &mut Vec<Diag>) -> Option<PathBuf
         );
         return None;
     }
-    match safe_join(folder, &without_dots(entry)) {
+    match safe_join(folder, &normal_relative(entry)) {
         Ok(path) if is_regular(&path) => Some(path),
         Ok(path) if path.exists() => {
             problems.push(
@@ -160,11 +153,11 @@ pub fn resolve(folder: &Path, path: &str) -> Result<PathBuf, String> {
     if rest.starts_with('/') {
         return Err(UnsafePath::Absolute(path.to_owned()).to_string());
     }
-    let plain: Vec<&str> = rest.split('/').filter(|c| !matches!(*c, "." | "")).collect();
+    let plain = normal_relative(rest);
     if plain.is_empty() {
         return Ok(base);
     }
-    safe_join(&base, &plain.join("/")).map_err(|e| e.to_string())
+    safe_join(&base, &plain).map_err(|e| e.to_string())
 }
 
 /// The workspace of a project: `X07_WORKSPACE_ROOT`, or the nearest folder above that holds `.git`.

@@ -79,7 +79,9 @@ pub struct InspectError {
 
 impl From<wasmparser::BinaryReaderError> for InspectError {
     fn from(error: wasmparser::BinaryReaderError) -> Self {
-        Self { message: error.message().to_owned(), offset: error.offset() }
+        // Some messages of the parser show values over several lines.
+        let words: Vec<&str> = error.message().split_whitespace().collect();
+        Self { message: words.join(" "), offset: error.offset() }
     }
 }
 

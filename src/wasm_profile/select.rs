@@ -46,6 +46,7 @@ pub fn select(
             (loaded.document, file.to_owned(), false)
         }
         None => {
+            let at = files.inputs().len();
             let registry = open_index(files, selection.index, codes, notices)?;
             let id = selection.id.unwrap_or(&registry.default_id);
             let Some(entry) = registry.entries.iter().find(|e| e.id == id) else {
@@ -59,6 +60,7 @@ pub fn select(
                 ]);
             };
             let profile = read_profile(files, &registry, entry, codes)?.document;
+            files.record_later(at);
             if profile.id != entry.id {
                 return Err(vec![
                     Diag::new(

@@ -198,8 +198,7 @@ fn the_entry_has_at_most_65536_bytes() {
 #[test]
 fn a_thousand_variables_in_one_function() {
     let lets: Vec<String> = (0..1000).map(|i| format!(r#"["let","v{i}",["bytes1",{i}]]"#)).collect();
-    let sum: Vec<String> =
-        (0..1000).map(|i| format!(r#"["set","n",["+","n",["bytes.get_u8","v{i}",0]]]"#)).collect();
+    let sum: Vec<String> = (0..1000).map(|i| format!(r#"["set","n",["+","n",["bytes.get_u8","v{i}",0]]]"#)).collect();
     let solve = format!(r#"["begin",["let","n",0],{},{},["fmt.u32_to_dec","n"]]"#, lets.join(","), sum.join(","));
     let expected: u32 = (0..1000).map(|i| i % 256).sum();
     assert_eq!(text_of("[]", &solve), expected.to_string());
@@ -266,8 +265,7 @@ fn the_same_program_gives_the_same_bytes() {
         assert!(program.wasm(&Options::default(), MEMORY) == first, "the bytes differ");
     }
     let others: Vec<Vec<u8>> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..2).map(|_| scope.spawn(|| program.wasm(&Options::default(), MEMORY))).collect();
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| program.wasm(&Options::default(), MEMORY))).collect();
         threads.into_iter().map(|thread| thread.join().expect("compiled")).collect()
     });
     assert!(others.iter().all(|other| *other == first), "the bytes differ between threads");
