@@ -25,7 +25,7 @@ mod contracts;
 mod documentation;
 mod examples;
 mod hostile;
-//TMP mod language;
+mod language;
 mod machine;
 mod registries;
 mod run;

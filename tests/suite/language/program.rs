@@ -56,16 +56,6 @@ impl Program {
         assert!(compiled.problems.is_empty(), "{}", list(&compiled.problems));
         compiled.wasm.expect("a module, since there is no problem")
     }
-
-    /// Compiles a program that has no problem, and runs it.
-    #[track_caller]
-    pub fn output(&self, input: &[u8]) -> Vec<u8> {
-        let module = Compilation::new(&self.wasm(&Options::default(), MEMORY));
-        match module.run(input, ARENA) {
-            Outcome::Output(bytes) => bytes,
-            other => panic!("no output: {other:?}"),
-        }
-    }
 }
 
 impl ModuleSource for Program {

@@ -55,7 +55,11 @@ fn reasons() -> Vec<(SourceError, &'static str, &'static str)> {
             "lib/m.x07.json",
         ),
         (SourceError::TextForm { path: path() }, "X07C_TEXT_SOURCE_UNSUPPORTED", "src/m.x07.json"),
-        (SourceError::Unreadable { path: path(), reason: "is on fire".to_owned() }, "X07C_MODULE_UNREADABLE", "is on fire"),
+        (
+            SourceError::Unreadable { path: path(), reason: "is on fire".to_owned() },
+            "X07C_MODULE_UNREADABLE",
+            "is on fire",
+        ),
         (SourceError::TooLarge { path: path(), limit: 4321 }, "X07C_LIMIT_EXCEEDED", "4321"),
         (SourceError::NotUtf8 { path: path(), offset: 77 }, "X07C_NOT_UTF8", "77"),
         (
@@ -198,7 +202,8 @@ fn a_problem_is_reported_with_file_line_and_pointer() {
 #[test]
 fn warnings_do_not_keep_a_program_from_running() {
     let place = Place::new();
-    let solve = json!(["begin", ["let", "b", ["bytes.lit", "x"]], ["for", "i", 0, 2, ["let", "c", "b"]], ["bytes.lit", "ok"]]);
+    let solve =
+        json!(["begin", ["let", "b", ["bytes.lit", "x"]], ["for", "i", 0, 2, ["let", "c", "b"]], ["bytes.lit", "ok"]]);
     place.project("app", &solve);
     let report = place.run(RUN).ok();
     assert_eq!(found(&report, "X07C_MOVE_IN_LOOP")["severity"], "warning");
@@ -223,7 +228,8 @@ fn a_missing_import_is_named_with_the_module_it_needs() {
     let solve = r#"["fmt.s32_to_dec",["+",["a.g"],["m.f"]]]"#;
     place.project_of("app", &entry("x07.x07ast@0.9.0", r#"["a"]"#, "[]", solve));
     place.write("app/src/m.x07.json", module("m"));
-    let user = module("a").replace("\"imports\":[]", "\"imports\":[\"m\"]").replace("a.f", "a.g").replace('7', "[\"m.f\"]");
+    let user =
+        module("a").replace("\"imports\":[]", "\"imports\":[\"m\"]").replace("a.f", "a.g").replace('7', "[\"m.f\"]");
     // The digit of the schema version's name is part of it.
     let user = user.replace("x0[\"m.f\"].x0[\"m.f\"]ast", "x07.x07ast");
     place.write("app/src/a.x07.json", user);
