@@ -67,9 +67,6 @@ pub fn diagnostic(problem: &Problem) -> Diag {
     for note in &problem.notes {
         diag = diag.note(note.clone());
     }
-    for (key, value) in &problem.data {
-        diag = diag.data(key, short(value.clone()));
-    }
     let text = |text: &Option<String>| text.as_ref().map(|t| short(Value::from(t.as_str())));
     for (key, value) in
         [("module", text(&problem.module)), ("function", text(&problem.function)), ("file", text(&problem.file))]
@@ -80,6 +77,10 @@ pub fn diagnostic(problem: &Problem) -> Diag {
     }
     if let Some(position) = problem.position {
         diag = diag.data("line", position.line).data("column", position.column).data("offset", position.offset);
+    }
+    // Last, because a fact of the rule (the module that is missing) says more than the place does.
+    for (key, value) in &problem.data {
+        diag = diag.data(key, short(value.clone()));
     }
     if let Some(fix) = &problem.fix {
         diag = diag.fix(&fix.note, fix.patch.iter().map(patch).collect());
