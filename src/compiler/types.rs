@@ -80,6 +80,11 @@ pub(super) fn name(ty: Ty) -> &'static str {
         Ty::ResultView => "result_bytes_view",
         Ty::ResultResultBytes => "result_result_bytes",
         Ty::Iface => "iface",
+        Ty::TaskBytes => "task handle of bytes",
+        Ty::TaskResult => "task handle of result_bytes",
+        Ty::Slot => "task slot",
+        Ty::Event => "select event",
+        Ty::OptionEvent => "option of a select event",
     }
 }
 

@@ -1,7 +1,6 @@
 //! What an engine failure means: a coded diagnostic, and for a trap the place in the program.
 
 use crate::compiler::emit::sites::SiteTable;
-use crate::compiler::ir::Trap as Reason;
 use crate::engine::{EngineError, EngineWarning, ExportError, SolveError, Trap};
 use crate::report::{Code, Diag};
 
@@ -104,7 +103,7 @@ fn trap(trap: &Trap, sites: Option<&SiteTable>) -> Explained {
         trap.frames.iter().map(|f| sites.and_then(|s| f.code_offset.and_then(|o| s.lookup(o)))).collect();
     let reason = places.iter().flatten().find_map(|p| p.trap);
     let what = match reason {
-        Some(reason) => reason_text(reason),
+        Some(reason) => reason.text(),
         None => trap.message.as_str(),
     };
     let place = places.iter().flatten().find(|p| !p.module.is_empty());
@@ -123,7 +122,7 @@ fn trap(trap: &Trap, sites: Option<&SiteTable>) -> Explained {
     let mut diag =
         Diag::new(Code::RunFailed, format!("the program trapped: {text}")).data("trap", trap.message.as_str());
     if let Some(reason) = reason {
-        diag = diag.data("reason", reason_key(reason));
+        diag = diag.data("reason", reason.key());
     }
     if let Some(place) = place {
         diag =
@@ -139,24 +138,4 @@ fn trap(trap: &Trap, sites: Option<&SiteTable>) -> Explained {
         diag = diag.data("calls", calls);
     }
     Explained { diag, trap: Some(text) }
-}
-
-const fn reason_text(reason: Reason) -> &'static str {
-    match reason {
-        Reason::OutOfBounds => "an index or range is outside the buffer",
-        Reason::OutOfMemory => "the arena has no room for an allocation",
-        Reason::ParseFailed => "the text is not the number that was asked for",
-        Reason::ArenaTooSmall => "the arena is too small for any program",
-        Reason::Unreachable => "the program reached a place that the compiler holds impossible",
-    }
-}
-
-const fn reason_key(reason: Reason) -> &'static str {
-    match reason {
-        Reason::OutOfBounds => "out_of_bounds",
-        Reason::OutOfMemory => "out_of_memory",
-        Reason::ParseFailed => "parse_failed",
-        Reason::ArenaTooSmall => "arena_too_small",
-        Reason::Unreachable => "unreachable",
-    }
 }

@@ -7,9 +7,9 @@ use super::function::{Checker, Value};
 use super::heads::{self, Refused};
 use super::operands::{Info, Want};
 use super::vars::{Root, Roots, VarId, union};
-use super::{Unsupported, unsupported};
 use crate::compiler::ir::{Expr, Op, Ty};
 use crate::compiler::problem::Problem;
+use crate::compiler::std_modules;
 use crate::compiler::types::Brand;
 use crate::contract::json::tree::{Kind, NodeId};
 
@@ -19,9 +19,8 @@ const MOST_PARTS: usize = 16;
 impl Checker<'_, '_> {
     /// A list whose head is not a form.
     pub(super) fn apply(&mut self, node: NodeId, head: &str, args: &[NodeId]) -> Value {
-        if self.cx.index.type_heads.contains(head) {
-            let problem = unsupported(Unsupported::Form, head, "RecordsV1");
-            return self.refuse(node, args, Refused { problem, plain_args: true });
+        if let Some(value) = self.record_form(node, head, args) {
+            return value;
         }
         match head {
             "bytes.lit" => return self.bytes_literal(node, args),
@@ -35,10 +34,24 @@ impl Checker<'_, '_> {
             "std.brand.erase_view_v1" => return self.erase_brand(node, head, args, Ty::View),
             _ => {}
         }
-        if let Some(builtin) = builtins::find(head) {
+        if let Some(builtin) = builtins::find(head)
+            && (self.is_standard() || !heads::is_internal(head))
+        {
             return self.builtin(node, head, args, builtin);
         }
-        if let Some(refused) = heads::reserved(head) {
+        if let Some(value) = self.generic_form(node, head, args) {
+            return value;
+        }
+        if let Some(value) = self.brand_form(node, head, args) {
+            return value;
+        }
+        if let Some(value) = self.task_form(node, head, args) {
+            return value;
+        }
+        if let Some(value) = self.budget_form(node, head, args) {
+            return value;
+        }
+        if let Some(refused) = heads::reserved(head, self.is_standard()) {
             return self.refuse(node, args, refused);
         }
         if let Some(&target) = self.cx.index.functions.get(head) {
@@ -52,7 +65,12 @@ impl Checker<'_, '_> {
         Value::poison()
     }
 
-    fn refuse(&mut self, node: NodeId, args: &[NodeId], refused: Refused) -> Value {
+    /// Whether the function belongs to a standard module.
+    pub(super) fn is_standard(&self) -> bool {
+        self.cx.loaded.modules.get(self.module).is_some_and(|module| std_modules::is_standard(&module.id))
+    }
+
+    pub(super) fn refuse(&mut self, node: NodeId, args: &[NodeId], refused: Refused) -> Value {
         self.report(node, refused.problem);
         if refused.plain_args {
             self.arguments(args);

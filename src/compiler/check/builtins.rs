@@ -1,5 +1,6 @@
 //! The table of built-in operations: operands, result, lowering.
 
+use super::library;
 use super::operands::Want;
 use crate::compiler::ir::{Op, Ty};
 
@@ -43,6 +44,7 @@ pub(super) struct Builtin {
 }
 
 const I: Want = Want::Value(Ty::I32);
+const F64: Want = Want::Value(Ty::F64);
 const VIEW: Want = Want::Value(Ty::View);
 const BYTES: Want = Want::Value(Ty::Bytes);
 const VEC: Want = Want::Value(Ty::Vec);
@@ -63,17 +65,17 @@ const PEEK_RESULT: Want = Want::Peek(Ty::ResultBytes);
 const PEEK_RESULT_RESULT: Want = Want::Peek(Ty::ResultResultBytes);
 
 /// An operation that keeps nothing.
-const fn plain(wants: &'static [Want], result: Ty, op: Op) -> Builtin {
+pub(super) const fn plain(wants: &'static [Want], result: Ty, op: Op) -> Builtin {
     Builtin { wants, result, shape: Shape::Plain(op), keeps: Keeps::Nothing }
 }
 
 /// An operation that keeps something.
-const fn keeping(wants: &'static [Want], result: Ty, op: Op, keeps: Keeps) -> Builtin {
+pub(super) const fn keeping(wants: &'static [Want], result: Ty, op: Op, keeps: Keeps) -> Builtin {
     Builtin { wants, result, shape: Shape::Plain(op), keeps }
 }
 
 /// An operation on a buffer that is handed through.
-const fn in_place(wants: &'static [Want], result: Ty, op: Op) -> Builtin {
+pub(super) const fn in_place(wants: &'static [Want], result: Ty, op: Op) -> Builtin {
     Builtin { wants, result, shape: Shape::InPlace(op), keeps: Keeps::Nothing }
 }
 
@@ -123,11 +125,13 @@ pub(super) fn find(head: &str) -> Option<Builtin> {
         .find(|(name, _)| *name == head)
         .map(|(_, builtin)| *builtin)
         .or_else(|| OPERATORS.iter().find(|(name, _)| *name == head).map(|(_, op)| binary(*op)))
+        .or_else(|| library::find(head))
 }
 
 /// All heads that a program can use.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    FORMS.iter().copied().chain(TABLE.iter().map(|(name, _)| *name)).chain(OPERATORS.iter().map(|(name, _)| *name))
+    let tables = TABLE.iter().map(|(name, _)| *name).chain(OPERATORS.iter().map(|(name, _)| *name));
+    FORMS.iter().copied().chain(tables).chain(library::names())
 }
 
 static OPERATORS: [(&str, Op); 20] = [
@@ -194,6 +198,17 @@ static TABLE: &[(&str, Builtin)] = &[
     ("vec_u8.extend_bytes", in_place(&[VEC, V], Ty::Vec, Op::VecExtendView)),
     ("vec_u8.extend_bytes_range", in_place(&[VEC, V, I, I], Ty::Vec, Op::VecExtendRange)),
     ("vec_u8.into_bytes", in_place(&[VEC], Ty::Bytes, Op::VecIntoBytes)),
+    // --- words in bytes, for standard modules
+    ("__internal.bytes.write_u32_le_v1", in_place(&[BYTES, I, I], Ty::Bytes, Op::BytesSetU32Le)),
+    ("__internal.vec_u8.write_u32_le_v1", in_place(&[VEC, I, I], Ty::Vec, Op::VecSetU32Le)),
+    ("__internal.vec_u8.push_u32_le_v1", in_place(&[VEC, I], Ty::Vec, Op::VecPushU32Le)),
+    // --- f64
+    ("f64.of_i32", plain(&[I], Ty::F64, Op::F64OfI32)),
+    ("f64.to_i32_trunc", plain(&[F64], Ty::I32, Op::F64ToI32)),
+    ("f64.add", plain(&[F64, F64], Ty::F64, Op::F64Add)),
+    ("f64.sub", plain(&[F64, F64], Ty::F64, Op::F64Sub)),
+    ("f64.mul", plain(&[F64, F64], Ty::F64, Op::F64Mul)),
+    ("f64.div", plain(&[F64, F64], Ty::F64, Op::F64Div)),
     // --- option
     ("option_i32.none", plain(&[], Ty::OptionI32, Op::OptionNone(Ty::OptionI32))),
     ("option_i32.some", plain(&[I], Ty::OptionI32, Op::OptionSome(Ty::OptionI32))),

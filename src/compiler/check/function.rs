@@ -11,7 +11,7 @@ use super::Context;
 use super::heads;
 use super::loops::{Event, LoopFrame};
 use super::vars::{NewVar, Root, Roots, Slots, VarId, Vars};
-use crate::compiler::ir::{Expr, Function, Local, Op, SiteId, Ty};
+use crate::compiler::ir::{Expr, Function, FunctionKind, Local, Op, SiteId, Ty};
 use crate::compiler::module;
 use crate::compiler::problem::Problem;
 use crate::compiler::resolve::{Facts, Reach};
@@ -135,6 +135,7 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Ve
         symbol: symbol.to_owned(),
         module: checker.cx.module_ids.get(&module).copied().unwrap_or(0),
         site: quiet,
+        kind: FunctionKind::Plain,
         params: u32::try_from(signature.params.len()).unwrap_or(u32::MAX),
         result: signature.result,
         locals: checker.slots.types().to_vec(),
@@ -587,7 +588,21 @@ fn can_trap(op: Op) -> bool {
         | Op::ResultIsOk(_)
         | Op::ResultErrCode(_)
         | Op::ResultUnwrapOr(_)
-        | Op::DocIsErr => false,
+        | Op::DocIsErr
+        | Op::F64OfI32
+        | Op::F64ToI32
+        | Op::F64FitsI32
+        | Op::F64Add
+        | Op::F64Sub
+        | Op::F64Mul
+        | Op::F64Div
+        | Op::F64Min
+        | Op::F64Max
+        | Op::F64Sqrt
+        | Op::F64Neg
+        | Op::F64Abs
+        | Op::F64Floor
+        | Op::F64Ceil => false,
         Op::ViewGet
         | Op::ViewSlice
         | Op::ViewToBytes
@@ -610,7 +625,15 @@ fn can_trap(op: Op) -> bool {
         | Op::VecReserveExact
         | Op::VecExtendZeroes
         | Op::VecExtendView
-        | Op::VecExtendRange => true,
+        | Op::VecExtendRange
+        | Op::WordsToBytes
+        | Op::BytesSetU32Le
+        | Op::VecSetU32Le
+        | Op::VecPushU32Le
+        | Op::F64FromBytes
+        | Op::F64ToBytes
+        | Op::Library(_)
+        | Op::Task(_) => true,
     }
 }
 

@@ -14,9 +14,10 @@ pub(super) struct Refused {
     pub(super) plain_args: bool,
 }
 
-/// What is wrong with a head that belongs to the language whatever the program defines.
-pub(super) fn reserved(head: &str) -> Option<Refused> {
-    if is_internal(head) {
+/// What is wrong with a head that belongs to the language whatever the program defines. Standard
+/// modules may use the operations that are only theirs.
+pub(super) fn reserved(head: &str, in_standard_module: bool) -> Option<Refused> {
+    if is_internal(head) && !in_standard_module {
         let message = format!("internal-only builtin is not allowed here: {head}");
         let problem = Problem::error(Code::X07cInternalHead, Stage::Type, message)
             .with_note("only the standard modules use it; call the function of the standard module instead");
@@ -97,7 +98,8 @@ static FAMILIES: [(&str, &str, bool); 18] = [
     ("vec_value.", "ContainersV1", true),
 ];
 
-fn is_internal(head: &str) -> bool {
+/// Whether only standard modules may use an operation.
+pub(super) fn is_internal(head: &str) -> bool {
     head.starts_with("__internal.")
         || matches!(
             head,
@@ -196,13 +198,16 @@ mod tests {
 
     #[test]
     fn families() {
-        assert_eq!(reserved("fs.read").map(|refused| refused.problem.code), Some(Code::X07WorldFs0001));
-        assert_eq!(reserved("set_u32.dump_u32le").map(|refused| refused.problem.code), Some(Code::X07cInternalHead));
+        assert_eq!(reserved("fs.read", false).map(|refused| refused.problem.code), Some(Code::X07WorldFs0001));
+        assert_eq!(
+            reserved("set_u32.dump_u32le", false).map(|refused| refused.problem.code),
+            Some(Code::X07cInternalHead)
+        );
         assert_eq!(family("os.env.get").map(|refused| refused.problem.code), Some(Code::X07WorldOs0002));
         assert_eq!(
             family("map_u32.new").map(|refused| refused.problem.code),
             Some(Code::X07cWasmBackendUnsupportedBuiltin)
         );
-        assert!(reserved("main.f").is_none() && family("main.f").is_none());
+        assert!(reserved("main.f", false).is_none() && family("main.f").is_none());
     }
 }

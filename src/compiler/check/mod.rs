@@ -8,7 +8,13 @@
 //! | `loops` | `for`, `while` |
 //! | `apply` | all other lists: which head is what, built-in operations |
 //! | `builtins` | the table of built-in operations |
+//! | `library` | the operations of the run-time library among them |
 //! | `call` | calls of functions |
+//! | `generics` | `tapp` and the `ty.…` intrinsics |
+//! | `records` | records and enums, `match` |
+//! | `brands` | operations on brands |
+//! | `tasks` | tasks, channels, task scopes, select |
+//! | `budgets` | budget scopes |
 //! | `operands` | evaluation order, borrowed temporaries, values that wait for later operands |
 //! | `heads` | heads that are known but not allowed or not supported; suggestions |
 //! | `vars` | variables, moves, borrows, local slots |
@@ -18,13 +24,19 @@
 //! everywhere, so that one mistake is reported once. Nothing here reads files or emits wasm.
 
 mod apply;
+mod brands;
+mod budgets;
 mod builtins;
 mod call;
 mod forms;
 mod function;
+mod generics;
 mod heads;
+mod library;
 mod loops;
 mod operands;
+mod records;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod vars;
@@ -39,7 +51,7 @@ use super::ir::{DataId, FuncId, Function, Program, Site, SiteId, Step, Ty};
 use super::module::{FunctionDecl, FunctionKind};
 use super::problem::{Problem, Sink};
 use super::resolve::{FunctionRef, Index, Loaded, Reach, SOLVE};
-use super::types::{self, Brand, TypeExpr};
+use super::types::{Brand, TypeExpr};
 use crate::contract::json::tree::{Kind, NodeId, Tree};
 
 /// Checks all reachable functions. `None` when the program has no entry; when there are problems
@@ -353,7 +365,6 @@ fn unsupported(what: Unsupported, name: &str, feature: &str) -> Problem {
 /// The representation of a type in a signature.
 fn plain_type(ty: &TypeExpr) -> Result<Ty, Box<Problem>> {
     match ty {
-        TypeExpr::Concrete(Ty::F64) => Err(Box::new(unsupported(Unsupported::Type, types::name(Ty::F64), "F64V1"))),
         TypeExpr::Concrete(ty) => Ok(*ty),
         TypeExpr::Pointer(name) => {
             let message = format!("the raw pointer type `{name}` does not exist in the world solve-pure");

@@ -91,38 +91,10 @@ pub(super) fn emit(
 fn leaves_early(body: &Expr) -> bool {
     let mut open = vec![body];
     while let Some(expr) = open.pop() {
-        match expr {
-            Expr::Return { .. } | Expr::Try { .. } => return true,
-            Expr::I32(_)
-            | Expr::ViewLit(_)
-            | Expr::BytesLit(..)
-            | Expr::Input
-            | Expr::Get(_)
-            | Expr::Take(_)
-            | Expr::ViewOf(_)
-            | Expr::Drop(_) => {}
-            Expr::Store { value, .. } | Expr::Discard(value) => open.push(value),
-            Expr::Block { body, value, cleanup } => {
-                open.extend(body);
-                open.extend(value.as_deref());
-                open.extend(cleanup);
-            }
-            Expr::If { cond, then, otherwise, .. } => {
-                open.push(cond);
-                open.push(then);
-                open.push(otherwise);
-            }
-            Expr::For { start, end, body, .. } => {
-                open.push(start);
-                open.push(end);
-                open.push(body);
-            }
-            Expr::While { cond, body } => {
-                open.push(cond);
-                open.push(body);
-            }
-            Expr::Call { args, .. } | Expr::Op { args, .. } | Expr::InPlace { args, .. } => open.extend(args),
+        if matches!(expr, Expr::Return { .. } | Expr::Try { .. }) {
+            return true;
         }
+        expr.for_each_part(|part| open.push(part));
     }
     false
 }
@@ -378,6 +350,11 @@ impl<'a> Emitter<'a> {
                 Ok(ty)
             }
             Expr::If { cond, then, otherwise, ty } => self.choice(cond, then, otherwise, *ty),
+            Expr::Switch { value, arms, ty } => self.switch(value, arms, *ty),
+            Expr::Trap { trap, site } => {
+                self.code.trap(*trap, Some(*site));
+                Err(Stop::Never)
+            }
             Expr::For { var, start, end, body } => self.for_loop(*var, start, end, body),
             Expr::While { cond, body } => self.while_loop(cond, body),
             Expr::Return { value, cleanup } => {
@@ -387,6 +364,8 @@ impl<'a> Emitter<'a> {
             }
             Expr::Try { value, ty, cleanup } => self.unwrap(value, *ty, cleanup),
             Expr::Call { func, args, site } => self.call(*func, args, *site),
+            Expr::Spawn { func, args, site } => self.spawn(*func, args, *site),
+            Expr::Wait { op, args, site } => self.wait(*op, args, *site),
             Expr::Op { op, args, site } => self.op(*op, args, *site),
             Expr::InPlace { op, local, args, site } => self.in_place(*op, *local, args, *site),
         }
@@ -486,6 +465,42 @@ impl<'a> Emitter<'a> {
             self.code.ins().else_();
             never &= self.arm(ty, otherwise)?;
         }
+        self.code.ins().end();
+        if never {
+            self.code.ins().unreachable();
+            return Err(Stop::Never);
+        }
+        Ok(ty)
+    }
+
+    /// A choice among many, as a jump table: the arms stand one behind the other, each in front of
+    /// the end of a block that the table leads to.
+    fn switch(&mut self, value: &Expr, arms: &[Expr], ty: Ty) -> Flow<Ty> {
+        let Some((last, others)) = arms.split_last() else { return self.malformed("a choice without arms") };
+        let Ok(count) = u32::try_from(others.len()) else { return self.malformed("a choice with too many arms") };
+        if others.is_empty() {
+            let value = self.operand_of(Ty::I32, value, &[])?;
+            self.free_if_owned(&value);
+            return if self.arm(ty, last)? { Err(Stop::Never) } else { Ok(ty) };
+        }
+        let number = self.operand_of(Ty::I32, value, arms)?.first();
+        let block = self.types.block(ty.words());
+        self.code.ins().block(block);
+        for _ in 0..=count {
+            self.code.ins().block(BlockType::Empty);
+        }
+        self.push(number);
+        let targets: Vec<u32> = (0..count).collect();
+        self.code.ins().br_table(targets, count).end();
+        let mut never = true;
+        for (arm, rest) in others.iter().zip((1..=count).rev()) {
+            if !self.arm(ty, arm)? {
+                never = false;
+                self.code.ins().br(rest);
+            }
+            self.code.ins().end();
+        }
+        never &= self.arm(ty, last)?;
         self.code.ins().end();
         if never {
             self.code.ins().unreachable();

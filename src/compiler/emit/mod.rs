@@ -1,18 +1,21 @@
 //! From the intermediate representation to a wasm module.
 //!
 //! [`emit`] translates a whole [`Program`]. The pieces: `function` translates expressions and
-//! control flow, `operands` places the operands of an operation, `ops` and `ops_vec` translate
-//! operations, `entry` writes the exported function, `types` collects function types, `module` puts
+//! control flow, `operands` places the operands of an operation, `ops`, `ops_vec`, `ops_float`,
+//! `library` and `tasks` translate operations, `entry` writes the exported function, `types` collects function types, `module` puts
 //! the sections together, and [`sites`] is the table that explains traps. Functions of the run-time
 //! library live in `runtime`; nothing here knows names, scopes or source files.
 
 mod entry;
 mod function;
+mod library;
 mod module;
 mod operands;
 mod ops;
+mod ops_float;
 mod ops_vec;
 pub mod sites;
+mod tasks;
 mod types;
 
 #[cfg(test)]

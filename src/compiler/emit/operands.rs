@@ -73,7 +73,13 @@ fn leaves_alone(expr: &Expr, local: Local, budget: &mut u32) -> bool {
     }
     *budget -= 1;
     match expr {
-        Expr::I32(_) | Expr::ViewLit(_) | Expr::BytesLit(..) | Expr::Input | Expr::Get(_) | Expr::ViewOf(_) => true,
+        Expr::I32(_)
+        | Expr::ViewLit(_)
+        | Expr::BytesLit(..)
+        | Expr::Input
+        | Expr::Get(_)
+        | Expr::ViewOf(_)
+        | Expr::Trap { .. } => true,
         Expr::Take(other) | Expr::Drop(other) => *other != local,
         Expr::Store { local: other, value, .. } => *other != local && leaves_alone(value, local, budget),
         Expr::Discard(value) => leaves_alone(value, local, budget),
@@ -87,6 +93,7 @@ fn leaves_alone(expr: &Expr, local: Local, budget: &mut u32) -> bool {
                 && leaves_alone(then, local, budget)
                 && leaves_alone(otherwise, local, budget)
         }
+        Expr::Switch { value, arms, .. } => leaves_alone(value, local, budget) && all_leave_alone(arms, local, budget),
         Expr::For { var, start, end, body } => {
             *var != local
                 && leaves_alone(start, local, budget)
@@ -96,7 +103,9 @@ fn leaves_alone(expr: &Expr, local: Local, budget: &mut u32) -> bool {
         Expr::While { cond, body } => leaves_alone(cond, local, budget) && leaves_alone(body, local, budget),
         // Clean-up on the way out of the function is of no interest: nobody reads the local then.
         Expr::Return { value, .. } | Expr::Try { value, .. } => leaves_alone(value, local, budget),
-        Expr::Call { args, .. } | Expr::Op { args, .. } => all_leave_alone(args, local, budget),
+        Expr::Call { args, .. } | Expr::Spawn { args, .. } | Expr::Wait { args, .. } | Expr::Op { args, .. } => {
+            all_leave_alone(args, local, budget)
+        }
         Expr::InPlace { local: other, args, .. } => *other != local && all_leave_alone(args, local, budget),
     }
 }

@@ -174,7 +174,29 @@ impl Emitter<'_> {
             | Op::VecReserveExact
             | Op::VecExtendZeroes
             | Op::VecExtendView
-            | Op::VecExtendRange => self.mutate_value(op, args, site)?,
+            | Op::VecExtendRange
+            | Op::BytesSetU32Le
+            | Op::VecSetU32Le
+            | Op::VecPushU32Le => self.mutate_value(op, args, site)?,
+            Op::WordsToBytes => self.words_to_bytes(args, site)?,
+            Op::F64OfI32
+            | Op::F64ToI32
+            | Op::F64FitsI32
+            | Op::F64Add
+            | Op::F64Sub
+            | Op::F64Mul
+            | Op::F64Div
+            | Op::F64Min
+            | Op::F64Max
+            | Op::F64Sqrt
+            | Op::F64Neg
+            | Op::F64Abs
+            | Op::F64Floor
+            | Op::F64Ceil
+            | Op::F64FromBytes
+            | Op::F64ToBytes => self.float_op(op, args, site)?,
+            Op::Library(op) => self.library_op(op, args, site)?,
+            Op::Task(op) => self.task_op(op, args, site)?,
         }
         Ok(op.result())
     }

@@ -87,7 +87,7 @@ impl Emitter<'_> {
 
     /// Changes bytes or a vector whose words are in locals.
     pub(super) fn mutate(&mut self, op: Op, target: &Operand, args: &[Expr], site: SiteId) -> Flow<()> {
-        let wanted = if op == Op::BytesSet { Ty::Bytes } else { Ty::Vec };
+        let wanted = if matches!(op, Op::BytesSet | Op::BytesSetU32Le) { Ty::Bytes } else { Ty::Vec };
         self.expect(wanted, target.ty)?;
         let [address, length, capacity, _] = target.words;
         match op {
@@ -99,6 +99,29 @@ impl Emitter<'_> {
                 let byte = self.push_byte_address(address, index);
                 self.push(value);
                 self.code.ins().i32_store8(byte);
+            }
+            Op::BytesSetU32Le | Op::VecSetU32Le => {
+                let [offset, value] = self.exactly(args)?;
+                let offset = self.operand_of(Ty::I32, offset, &args[1..])?.first();
+                let value = self.operand_of(Ty::I32, value, &[])?.first();
+                self.check_range(offset, Slot::Const(4), length, site);
+                let word = self.push_byte_address(address, offset);
+                self.push(value);
+                self.code.ins().i32_store(word);
+            }
+            Op::VecPushU32Le => {
+                let [value] = self.exactly(args)?;
+                let value = self.operand_of(Ty::I32, value, &[])?.first();
+                // A full vector has no room for four bytes, and one with less than that rarely.
+                self.push(capacity);
+                self.push(length);
+                self.code.ins().i32_sub().i32_const(4).i32_lt_u().if_(BlockType::Empty);
+                self.grow(target, Helper::VecRoom, Some(Slot::Const(4)), site);
+                self.code.ins().end();
+                let word = self.push_byte_address(address, length);
+                self.push(value);
+                self.code.ins().i32_store(word);
+                self.lengthen(length, Slot::Const(4));
             }
             Op::VecPush => {
                 let [value] = self.exactly(args)?;

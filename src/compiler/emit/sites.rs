@@ -264,30 +264,13 @@ fn read_entry(
     };
     let trap = match reader.byte()? {
         0 => None,
-        number => Some(trap_from(number).ok_or(SiteTableError::Reference("kind of trap"))?),
+        number => Some(Trap::from_number(number).ok_or(SiteTableError::Reference("kind of trap"))?),
     };
     let node = reader.number()?.checked_sub(1);
     if node.is_some_and(|node| node as usize >= nodes) {
         return Err(SiteTableError::Reference("node"));
     }
     Ok(TableEntry { offset, trap, node, function })
-}
-
-/// The trap with this number.
-const fn trap_from(number: u8) -> Option<Trap> {
-    const OUT_OF_BOUNDS: u8 = Trap::OutOfBounds as u8;
-    const OUT_OF_MEMORY: u8 = Trap::OutOfMemory as u8;
-    const PARSE_FAILED: u8 = Trap::ParseFailed as u8;
-    const ARENA_TOO_SMALL: u8 = Trap::ArenaTooSmall as u8;
-    const UNREACHABLE: u8 = Trap::Unreachable as u8;
-    match number {
-        OUT_OF_BOUNDS => Some(Trap::OutOfBounds),
-        OUT_OF_MEMORY => Some(Trap::OutOfMemory),
-        PARSE_FAILED => Some(Trap::ParseFailed),
-        ARENA_TOO_SMALL => Some(Trap::ArenaTooSmall),
-        UNREACHABLE => Some(Trap::Unreachable),
-        _ => None,
-    }
 }
 
 /// What is left of a section.
@@ -582,12 +565,12 @@ mod tests {
 
     #[test]
     fn every_trap_has_its_number() {
-        let all = [Trap::OutOfBounds, Trap::OutOfMemory, Trap::ParseFailed, Trap::ArenaTooSmall, Trap::Unreachable];
+        let all = Trap::ALL;
         for trap in all {
-            assert_eq!(trap_from(trap as u8), Some(trap));
+            assert_eq!(Trap::from_number(trap as u8), Some(trap));
         }
-        assert_eq!(trap_from(0), None);
-        assert_eq!(trap_from(6), None);
+        assert_eq!(Trap::from_number(0), None);
+        assert_eq!(Trap::from_number(6), None);
     }
 
     #[test]

@@ -99,7 +99,16 @@ pub fn bytes_of(number: Expr) -> Expr {
 }
 
 pub fn function(symbol: &str, params: u32, result: Ty, locals: Vec<Ty>, body: Expr) -> Function {
-    Function { symbol: symbol.to_owned(), module: 0, site: SiteId(0), params, result, locals, body }
+    Function {
+        symbol: symbol.to_owned(),
+        module: 0,
+        site: SiteId(0),
+        kind: FunctionKind::Plain,
+        params,
+        result,
+        locals,
+        body,
+    }
 }
 
 pub fn solve(locals: Vec<Ty>, body: Expr) -> Function {

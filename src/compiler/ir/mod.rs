@@ -20,6 +20,23 @@
 //!   freeing. A local can therefore be dropped any number of times.
 //! * All locals other than parameters start empty. Locals are reused for several variables once
 //!   the earlier one was dropped.
+//!
+//! | module | job |
+//! |---|---|
+//! | this one | types, programs, expressions, primitive operations |
+//! | [`library`] | operations that are functions of the run-time library: containers, buffers, readers |
+//! | [`tasks`] | what async functions add: operations that wait, and the scheduler's other operations |
+//! | [`trap`] | why a program ends early |
+//! | [`walk`] | the direct parts of an expression |
+
+pub mod library;
+pub mod tasks;
+pub mod trap;
+pub mod walk;
+
+pub use library::LibraryOp;
+pub use tasks::{TaskOp, WaitOp};
+pub use trap::Trap;
 
 /// The type of a value in the intermediate representation. Brands are gone, `u32` is `i32`, and
 /// every handle (task, channel, map) is an `i32`.
@@ -55,6 +72,16 @@ pub enum Ty {
     ResultResultBytes,
     /// Data, vtable.
     Iface,
+    /// The handle of a task that yields bytes: one word.
+    TaskBytes,
+    /// The handle of a task that yields a result of bytes: one word.
+    TaskResult,
+    /// A slot of a task scope: one word.
+    Slot,
+    /// An event of a select: one word.
+    Event,
+    /// Tag, event.
+    OptionEvent,
 }
 
 /// The wasm type of one word.
@@ -73,9 +100,9 @@ impl Ty {
         const I: Word = Word::I32;
         match self {
             Self::Unit | Self::Never => &[],
-            Self::I32 => &[I],
+            Self::I32 | Self::TaskBytes | Self::TaskResult | Self::Slot | Self::Event => &[I],
             Self::F64 => &[Word::F64],
-            Self::Bytes | Self::View | Self::OptionI32 | Self::ResultI32 | Self::Iface => &[I, I],
+            Self::Bytes | Self::View | Self::OptionI32 | Self::ResultI32 | Self::Iface | Self::OptionEvent => &[I, I],
             Self::Vec | Self::OptionBytes | Self::OptionView | Self::ResultBytes | Self::ResultView => &[I, I, I],
             Self::ResultResultBytes => &[I, I, I, I],
         }
@@ -145,6 +172,17 @@ pub enum Step {
     Index(u32),
 }
 
+/// How a function runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FunctionKind {
+    /// A call runs it to its end.
+    #[default]
+    Plain,
+    /// It is the body of a task: [`Expr::Spawn`] starts one, the scheduler runs it, and it may wait.
+    /// Its result, [`Ty::Bytes`] or [`Ty::ResultBytes`], is what the task yields.
+    Async,
+}
+
 /// One function.
 #[derive(Clone, Debug)]
 pub struct Function {
@@ -154,6 +192,8 @@ pub struct Function {
     pub module: u32,
     /// Where its body stands in that module's document.
     pub site: SiteId,
+    /// Whether calls run it at once, or start a task.
+    pub kind: FunctionKind,
     /// How many of [`Function::locals`] are parameters.
     pub params: u32,
     /// The result type; never [`Ty::Unit`] or [`Ty::Never`].
@@ -215,6 +255,22 @@ pub enum Expr {
         /// The type of the whole.
         ty: Ty,
     },
+    /// A choice among many; all arms yield `ty` or [`Ty::Never`] (`ty` may be [`Ty::Unit`]).
+    Switch {
+        /// An `i32`, read unsigned: the number of the arm to take; too large a number takes the last.
+        value: Box<Expr>,
+        /// At least one.
+        arms: Vec<Expr>,
+        /// The type of the whole.
+        ty: Ty,
+    },
+    /// Ends the program; yields [`Ty::Never`].
+    Trap {
+        /// Why.
+        trap: Trap,
+        /// Where.
+        site: SiteId,
+    },
     /// `var = start; limit = end; while var <u limit { body; var += 1 }`; yields [`Ty::Unit`].
     /// `start` is stored before `end` is evaluated; `end` is evaluated once.
     For {
@@ -259,6 +315,31 @@ pub enum Expr {
         /// One for each parameter.
         args: Vec<Expr>,
         /// The call's place.
+        site: SiteId,
+    },
+    /// Starts a task that runs an async function with these arguments; yields [`Ty::TaskBytes`] or
+    /// [`Ty::TaskResult`], as the function's result says. Owned arguments pass to the task.
+    Spawn {
+        /// The function; its kind is [`FunctionKind::Async`].
+        func: FuncId,
+        /// One for each parameter.
+        args: Vec<Expr>,
+        /// Where a trap is reported.
+        site: SiteId,
+    },
+    /// An operation that may have to wait for other tasks. In an async function the task is
+    /// suspended meanwhile; in a plain one, `solve`, other tasks run until the wait is over.
+    ///
+    /// In an async function nothing waits on the operand stack: a `Wait` stands only where a
+    /// [`Expr::Block`] statement or value, a [`Expr::Store`] or [`Expr::Discard`] value, a
+    /// [`Expr::Return`] value, a `Try` value or the arm or condition of a control structure stands,
+    /// all the way up to the body; and its operands are constants and locals.
+    Wait {
+        /// Which.
+        op: WaitOp,
+        /// Its operands, as [`WaitOp`] says.
+        args: Vec<Expr>,
+        /// Where a trap is reported.
         site: SiteId,
     },
     /// A primitive operation.
@@ -434,22 +515,57 @@ pub enum Op {
     ResultUnwrapOr(Ty),
     /// `(View doc) -> I32`: 1 when the document is empty or its first byte is not 1.
     DocIsErr,
-}
 
-/// Why a program ends early. The number is part of the `x07.sites` section.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Trap {
-    /// An index, offset or range outside a buffer.
-    OutOfBounds = 1,
-    /// The arena has no room for an allocation.
-    OutOfMemory = 2,
-    /// Text that is not the number that was asked for.
-    ParseFailed = 3,
-    /// The arena given by the host is too small to hold even the allocator's own tables.
-    ArenaTooSmall = 4,
-    /// The compiled code reached a place that the compiler holds impossible.
-    Unreachable = 5,
+    // --- words in bytes
+    /// `(I32, …) -> Bytes`: fresh bytes that hold all operands, little endian, 4 bytes each.
+    WordsToBytes,
+    /// *in place* `(Bytes, I32 off, I32 value) -> Bytes`: the same buffer with four bytes set, little
+    /// endian; traps `OutOfBounds` unless they fit.
+    BytesSetU32Le,
+    /// *in place* `(Vec, I32 off, I32 value) -> Vec`: the same within a vector's length.
+    VecSetU32Le,
+    /// *in place* `(Vec, I32 value) -> Vec`: appends four bytes, little endian; grows as the
+    /// `Extend` operations do.
+    VecPushU32Le,
+
+    // --- f64
+    /// `(I32) -> F64` the signed number.
+    F64OfI32,
+    /// `(F64) -> I32` toward zero, saturating; NaN gives 0.
+    F64ToI32,
+    /// `(F64) -> I32` 1 when [`Op::F64ToI32`] is exact but for the fraction: finite and in range.
+    F64FitsI32,
+    /// `(F64, F64) -> F64`.
+    F64Add,
+    /// `(F64, F64) -> F64`.
+    F64Sub,
+    /// `(F64, F64) -> F64`.
+    F64Mul,
+    /// `(F64, F64) -> F64`.
+    F64Div,
+    /// `(F64, F64) -> F64` as wasm's `f64.min`.
+    F64Min,
+    /// `(F64, F64) -> F64` as wasm's `f64.max`.
+    F64Max,
+    /// `(F64) -> F64` square root.
+    F64Sqrt,
+    /// `(F64) -> F64` the other sign.
+    F64Neg,
+    /// `(F64) -> F64` without sign.
+    F64Abs,
+    /// `(F64) -> F64` toward minus infinity.
+    F64Floor,
+    /// `(F64) -> F64` toward plus infinity.
+    F64Ceil,
+    /// `(View) -> F64` from its 8 bytes, little endian; traps [`Trap::BadNumber`] on another length.
+    F64FromBytes,
+    /// `(F64) -> Bytes` its 8 bytes, little endian.
+    F64ToBytes,
+
+    /// An operation of the run-time library: operands and result as [`LibraryOp`] says.
+    Library(LibraryOp),
+    /// An operation of the scheduler that does not wait: operands and result as [`TaskOp`] says.
+    Task(TaskOp),
 }
 
 impl Op {
@@ -492,7 +608,24 @@ impl Op {
             | Self::OptionIsSome(_)
             | Self::ResultIsOk(_)
             | Self::ResultErrCode(_)
-            | Self::DocIsErr => Ty::I32,
+            | Self::DocIsErr
+            | Self::F64ToI32
+            | Self::F64FitsI32 => Ty::I32,
+            Self::F64OfI32
+            | Self::F64Add
+            | Self::F64Sub
+            | Self::F64Mul
+            | Self::F64Div
+            | Self::F64Min
+            | Self::F64Max
+            | Self::F64Sqrt
+            | Self::F64Neg
+            | Self::F64Abs
+            | Self::F64Floor
+            | Self::F64Ceil
+            | Self::F64FromBytes => Ty::F64,
+            Self::Library(op) => op.result(),
+            Self::Task(op) => op.result(),
             Self::ViewSlice => Ty::View,
             Self::ViewToBytes
             | Self::BytesAlloc
@@ -504,6 +637,9 @@ impl Op {
             | Self::WriteU32Le
             | Self::FmtU32
             | Self::FmtS32
+            | Self::WordsToBytes
+            | Self::BytesSetU32Le
+            | Self::F64ToBytes
             | Self::VecIntoBytes => Ty::Bytes,
             Self::VecWithCapacity
             | Self::VecSet
@@ -512,7 +648,9 @@ impl Op {
             | Self::VecReserveExact
             | Self::VecExtendZeroes
             | Self::VecExtendView
-            | Self::VecExtendRange => Ty::Vec,
+            | Self::VecExtendRange
+            | Self::VecSetU32Le
+            | Self::VecPushU32Le => Ty::Vec,
             Self::OptionNone(ty) | Self::OptionSome(ty) | Self::ResultOk(ty) | Self::ResultErr(ty) => ty,
             Self::OptionUnwrapOr(ty) | Self::ResultUnwrapOr(ty) => ty.payload(),
         }
@@ -529,6 +667,7 @@ impl Ty {
             Self::OptionBytes | Self::ResultBytes => Self::Bytes,
             Self::OptionView | Self::ResultView => Self::View,
             Self::ResultResultBytes => Self::ResultBytes,
+            Self::OptionEvent => Self::Event,
             _ => Self::Unit,
         }
     }
