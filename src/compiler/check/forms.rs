@@ -8,7 +8,6 @@ use serde_json::json;
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
 use super::function::{Checker, Statement, Value, block, discard, is_nothing, nothing};
-use super::loops::Event;
 use super::vars::{NewVar, Root, State, VarId, union};
 use crate::compiler::ir::{Expr, Op, Ty};
 use crate::compiler::module;
@@ -206,10 +205,9 @@ impl Checker<'_, '_> {
         let taken = before != Some((id, var.state().moved));
         let empty = var.is_gone() && (taken || var.loops == self.loops.len());
         if owned {
-            self.note(Event::Modify { owner: id, at: node });
+            self.replaced(id, node);
         }
-        self.note_assignment(id);
-        self.vars.set_state(id, State { moved: None, roots: value.roots });
+        self.vars.set_state(id, State { roots: value.roots, ..State::default() });
         let expr = Expr::Store { local, value: Box::new(value.expr), drop_old: owned && !empty };
         Ok((id, Statement { expr, diverges: value.diverges }))
     }
@@ -343,18 +341,14 @@ impl Checker<'_, '_> {
     /// A value that may not be computed; variables are as before afterwards.
     fn branch_value(&mut self, node: NodeId) -> (Value, Ends) {
         let mark = self.vars.mark();
-        self.branches += 1;
         let value = self.scoped_value(node);
-        self.branches -= 1;
         (value, self.vars.rollback(mark))
     }
 
     /// A statement that may not run; variables are as before afterwards.
     fn branch_statement(&mut self, node: NodeId) -> (Statement, Ends) {
         let mark = self.vars.mark();
-        self.branches += 1;
         let statement = self.scoped_statement(node);
-        self.branches -= 1;
         (statement, self.vars.rollback(mark))
     }
 
@@ -387,7 +381,7 @@ impl Checker<'_, '_> {
                 .iter()
                 .filter_map(|root| match root {
                     Root::Owner(id) => Some(*id),
-                    Root::Param(_) => None,
+                    Root::Param(_) | Root::Carried(..) => None,
                 })
                 .collect()
         };
@@ -438,19 +432,11 @@ impl Checker<'_, '_> {
             return Value::poison();
         };
         let mark = self.vars.mark();
-        let events = self.loops.last().map_or(0, |frame| frame.events.len());
         let mut value = self.value(operand);
         self.result_value(&mut value, operand, Code::X07TypeRet0001);
         let cleanup = self.exit_cleanup();
         // Nothing that follows sees what the operand moved.
         self.vars.rollback(mark);
-        if let Some(frame) = self.loops.last_mut() {
-            let mut at = 0;
-            frame.events.retain(|event| {
-                at += 1;
-                at <= events || matches!(event, Event::Read(_))
-            });
-        }
         let expr = Expr::Return { value: Box::new(value.expr), cleanup };
         Value { diverges: true, ..Value::new(expr, Ty::Never) }
     }

@@ -9,7 +9,7 @@ use x07_wasm_contracts::diagnostics::{Code, Stage};
 
 use super::Context;
 use super::heads;
-use super::loops::{Event, LoopFrame};
+use super::loops::LoopFrame;
 use super::vars::{NewVar, Root, Roots, Slots, VarId, Vars};
 use crate::compiler::ir::{Expr, Function, FunctionKind, Local, Op, SiteId, Ty};
 use crate::compiler::module;
@@ -71,8 +71,8 @@ pub(super) struct Checker<'c, 'a> {
     pub(super) slots: Slots,
     /// Open loops, the innermost last.
     pub(super) loops: Vec<LoopFrame>,
-    /// How many conditional parts enclose the present place.
-    pub(super) branches: usize,
+    /// How many loops were entered so far.
+    pub(super) loops_so_far: u32,
     /// The parameters that a returned view may point into.
     pub(super) views: BTreeSet<u32>,
     /// The site of operations that cannot trap.
@@ -106,7 +106,7 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Ve
         vars: Vars::default(),
         slots: Slots::default(),
         loops: Vec::new(),
-        branches: 0,
+        loops_so_far: 0,
         views: BTreeSet::new(),
         quiet,
     };
@@ -229,7 +229,9 @@ impl<'a> Checker<'_, 'a> {
             return Value::poison();
         }
         if !ty.is_owned() {
-            self.note(Event::Read(id));
+            for stale in self.vars.get(id).state().stale.clone() {
+                self.used_stale(stale);
+            }
             return Value { roots, brand, ..Value::new(Expr::Get(local), ty) };
         }
         if !self.take_out(id, node, "move") {
@@ -317,7 +319,7 @@ impl<'a> Checker<'_, 'a> {
             return false;
         }
         self.vars.set_moved(id, node);
-        self.note(Event::Modify { owner: id, at: node });
+        self.replaced(id, node);
         true
     }
 
@@ -468,12 +470,19 @@ impl<'a> Checker<'_, 'a> {
             );
             self.report(node, Problem::error(Code::EBrandMismatch, Stage::Type, message));
         }
-        for root in std::mem::take(&mut value.roots) {
-            match root {
+        let roots = std::mem::take(&mut value.roots);
+        self.returned_roots(&roots, node);
+    }
+
+    /// Notes what a returned view points into.
+    pub(super) fn returned_roots(&mut self, roots: &[Root], node: NodeId) {
+        for root in roots {
+            match *root {
                 Root::Owner(id) => self.returns_local(id, node),
                 Root::Param(number) => {
                     self.views.insert(number);
                 }
+                Root::Carried(view, of) => self.returned_carried(view, of, node),
             }
         }
     }
@@ -497,18 +506,10 @@ impl<'a> Checker<'_, 'a> {
         }
     }
 
-    /// Notes what happens in the innermost loop.
-    pub(super) fn note(&mut self, event: Event) {
-        if let Some(frame) = self.loops.last_mut() {
-            frame.events.push(event);
-        }
-    }
-
-    /// Notes the assignment of a variable in the innermost loop.
-    pub(super) fn note_assignment(&mut self, var: VarId) {
-        let branches = self.branches;
-        if let Some(frame) = self.loops.last_mut() {
-            frame.events.push(Event::Assign { var, always: frame.branches == branches });
+    /// Notes that an owned variable's value is moved, replaced or changed.
+    pub(super) fn replaced(&mut self, owner: VarId, at: NodeId) {
+        for stale in self.vars.replaced(owner, at) {
+            self.used_stale(stale);
         }
     }
 

@@ -97,47 +97,7 @@ fn eaters() -> Value {
 
 fn all_ops<'e>(expr: &'e Expr, out: &mut Vec<&'e Expr>) {
     out.push(expr);
-    match expr {
-        Expr::Store { value, .. } | Expr::Discard(value) => all_ops(value, out),
-        Expr::Block { body, value, cleanup } => {
-            for part in body.iter().chain(value.as_deref()).chain(cleanup) {
-                all_ops(part, out);
-            }
-        }
-        Expr::If { cond, then, otherwise, .. } => {
-            for part in [cond, then, otherwise] {
-                all_ops(part, out);
-            }
-        }
-        Expr::For { start, end, body, .. } => {
-            for part in [start, end, body] {
-                all_ops(part, out);
-            }
-        }
-        Expr::While { cond, body } => {
-            all_ops(cond, out);
-            all_ops(body, out);
-        }
-        Expr::Return { value, cleanup } | Expr::Try { value, cleanup, .. } => {
-            all_ops(value, out);
-            for part in cleanup {
-                all_ops(part, out);
-            }
-        }
-        Expr::Call { args, .. } | Expr::Op { args, .. } | Expr::InPlace { args, .. } => {
-            for part in args {
-                all_ops(part, out);
-            }
-        }
-        Expr::I32(_)
-        | Expr::ViewLit(_)
-        | Expr::BytesLit(..)
-        | Expr::Input
-        | Expr::Get(_)
-        | Expr::Take(_)
-        | Expr::ViewOf(_)
-        | Expr::Drop(_) => {}
-    }
+    expr.for_each_part(|part| all_ops(part, out));
 }
 
 fn count(program: &Program, symbol: &str, test: impl Fn(&Expr) -> bool) -> usize {

@@ -23,6 +23,27 @@ pub(super) enum Root {
     Owner(VarId),
     /// What the view given for this parameter points into.
     Param(u32),
+    /// What this view variable points into at the end of a round of this loop, in which the value
+    /// is used. What that is becomes known when the loop was looked at as a whole.
+    Carried(VarId, LoopId),
+}
+
+/// A loop of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LoopId(pub(super) u32);
+
+/// A view that is of no use any more if, at the end of a round of a loop, `view` points into
+/// `owner`: the owner was given another value after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Stale {
+    /// The variable that carried the view from one round to the next.
+    pub view: VarId,
+    /// The loop.
+    pub of: LoopId,
+    /// What was moved, replaced or changed.
+    pub owner: VarId,
+    /// Where.
+    pub at: NodeId,
 }
 
 /// The roots of a value, sorted, without duplicates; empty for values that are not views.
@@ -52,6 +73,8 @@ pub(super) struct State {
     pub moved: Option<Moved>,
     /// For a view: what it points into.
     pub roots: Roots,
+    /// For a view: why it may be of no use.
+    pub stale: Vec<Stale>,
 }
 
 impl State {
@@ -62,7 +85,10 @@ impl State {
             (Some(one), None) | (None, Some(one)) => Some(Moved { at: one.at, definite: false }),
             (None, None) => None,
         };
-        Self { moved, roots: union(&self.roots, &other.roots) }
+        let mut stale: Vec<Stale> = self.stale.iter().chain(&other.stale).copied().collect();
+        stale.sort_unstable();
+        stale.dedup();
+        Self { moved, roots: union(&self.roots, &other.roots), stale }
     }
 }
 
@@ -117,6 +143,8 @@ pub(super) struct Vars {
     names: HashMap<Rc<str>, Vec<VarId>>,
     /// Old states, the newest last.
     trail: Vec<(VarId, State)>,
+    /// How many live variables and held values have a [`Root::Carried`].
+    carried: BTreeMap<(VarId, LoopId), usize>,
 }
 
 impl Vars {
@@ -152,7 +180,7 @@ impl Vars {
             loops,
             scope: self.scopes.len(),
             alive: true,
-            state: State { moved: None, roots },
+            state: State { roots, ..State::default() },
             borrows: 0,
         });
         if let Some(scope) = self.scopes.last_mut() {
@@ -223,15 +251,17 @@ impl Vars {
 
     /// Marks a variable's value as gone.
     pub(super) fn set_moved(&mut self, id: VarId, at: NodeId) {
-        let roots = self.get(id).state.roots.clone();
-        self.set_state(id, State { moved: Some(Moved { at, definite: true }), roots });
+        let state = State { moved: Some(Moved { at, definite: true }), ..self.get(id).state.clone() };
+        self.set_state(id, state);
     }
 
     /// Counts a value that points into these roots as alive.
     pub(super) fn hold(&mut self, roots: &[Root]) {
         for root in roots {
-            if let Root::Owner(id) = root {
-                self.get_mut(*id).borrows += 1;
+            match *root {
+                Root::Owner(id) => self.get_mut(id).borrows += 1,
+                Root::Carried(view, of) => *self.carried.entry((view, of)).or_default() += 1,
+                Root::Param(_) => {}
             }
         }
     }
@@ -239,11 +269,59 @@ impl Vars {
     /// Takes back what [`Vars::hold`] counted.
     pub(super) fn release(&mut self, roots: &[Root]) {
         for root in roots {
-            if let Root::Owner(id) = root {
-                let var = self.get_mut(*id);
-                var.borrows = var.borrows.saturating_sub(1);
+            match *root {
+                Root::Owner(id) => {
+                    let var = self.get_mut(id);
+                    var.borrows = var.borrows.saturating_sub(1);
+                }
+                Root::Carried(view, of) => {
+                    let left = self.carried.get_mut(&(view, of)).map_or(0, |count| {
+                        *count = count.saturating_sub(1);
+                        *count
+                    });
+                    if left == 0 {
+                        self.carried.remove(&(view, of));
+                    }
+                }
+                Root::Param(_) => {}
             }
         }
+    }
+
+    /// An owner gets another value: marks the variables that may point into its present one since an
+    /// earlier round of a loop. Yields what waiting values would be of no use likewise.
+    pub(super) fn replaced(&mut self, owner: VarId, at: NodeId) -> Vec<Stale> {
+        if self.carried.is_empty() {
+            return Vec::new();
+        }
+        let mut waiting = self.carried.clone();
+        let mut marks: Vec<(VarId, State)> = Vec::new();
+        for &id in self.scopes.iter().flatten() {
+            let var = self.get(id);
+            if !var.alive {
+                continue;
+            }
+            let mut state: Option<State> = None;
+            for root in &var.state.roots {
+                let Root::Carried(view, of) = *root else { continue };
+                if let Some(count) = waiting.get_mut(&(view, of)) {
+                    *count = count.saturating_sub(1);
+                }
+                // What happened first explains it.
+                let known = |old: &Stale| (old.view, old.of, old.owner) == (view, of, owner);
+                if !var.state.stale.iter().any(known) {
+                    state.get_or_insert_with(|| var.state.clone()).stale.push(Stale { view, of, owner, at });
+                }
+            }
+            marks.extend(state.map(|state| (id, state)));
+        }
+        for (id, mut state) in marks {
+            state.stale.sort_unstable();
+            state.stale.dedup();
+            self.set_state(id, state);
+        }
+        let waiting = waiting.into_iter().filter(|(_, count)| *count > 0);
+        waiting.map(|((view, of), _)| Stale { view, of, owner, at }).collect()
     }
 
     /// The present moment, for [`Vars::rollback`].

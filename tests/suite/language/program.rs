@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 use wasmparser::{Parser, Payload};
 use x07_wasm::compiler::emit::Target;
 use x07_wasm::compiler::emit::sites::{self, SiteTable};
-use x07_wasm::compiler::ir::Trap as Reason;
 use x07_wasm::compiler::problem::Problem;
 use x07_wasm::compiler::source::{ModuleSource, ModuleText, SourceError};
 use x07_wasm::compiler::{self, Compiled, Options};
@@ -158,7 +157,7 @@ impl Compilation {
             if !place.module.is_empty() {
                 return match reason {
                     Some(reason) => Outcome::Trapped(Place {
-                        reason: name(reason),
+                        reason: reason.key(),
                         function: place.symbol,
                         module: place.module,
                         pointer: place.pointer,
@@ -169,23 +168,13 @@ impl Compilation {
         }
         match reason {
             Some(reason) => Outcome::Trapped(Place {
-                reason: name(reason),
+                reason: reason.key(),
                 function: String::new(),
                 module: String::new(),
                 pointer: String::new(),
             }),
             None => Outcome::Failed(format!("a trap without a place: {trap}")),
         }
-    }
-}
-
-fn name(reason: Reason) -> &'static str {
-    match reason {
-        Reason::OutOfBounds => "out_of_bounds",
-        Reason::OutOfMemory => "out_of_memory",
-        Reason::ParseFailed => "parse_failed",
-        Reason::ArenaTooSmall => "arena_too_small",
-        Reason::Unreachable => "unreachable",
     }
 }
 

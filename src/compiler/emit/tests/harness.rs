@@ -7,7 +7,9 @@ use wasmtime::{Engine, Instance, Memory, Module, Store, WasmBacktrace};
 use crate::compiler::emit::module::assemble;
 use crate::compiler::emit::sites::{self, SiteTable};
 use crate::compiler::emit::{EmitError, Target};
-use crate::compiler::ir::{DataId, Expr, FuncId, Function, Local, Op, Program, Site, SiteId, Step, Trap, Ty};
+use crate::compiler::ir::{
+    DataId, Expr, FuncId, Function, FunctionKind, Local, Op, Program, Site, SiteId, Step, Trap, Ty,
+};
 use crate::compiler::runtime::Helper;
 
 /// A place in every test program, `/solve/7` of module `main`.
