@@ -95,6 +95,12 @@ pub enum Code {
     X07cLetOwnedValue,
     /// `X07C_LIMIT_EXCEEDED`: A limit of the compiler is exceeded.
     X07cLimitExceeded,
+    /// `X07C_MATCH_ARM`: An arm of a `match` is not one of its enum.
+    X07cMatchArm,
+    /// `X07C_MATCH_NOT_EXHAUSTIVE`: A `match` lacks arms.
+    X07cMatchNotExhaustive,
+    /// `X07C_MATCH_SUBJECT`: The subject of a `match` is not an enum.
+    X07cMatchSubject,
     /// `X07C_MODULE_AMBIGUOUS`: A module is found in several roots.
     X07cModuleAmbiguous,
     /// `X07C_MODULE_DIGEST_MISMATCH`: A module is not the one that was locked.
@@ -325,7 +331,7 @@ pub enum Code {
     X07PkgLockFailed,
 }
 /// The catalogue, indexed by [`Code`].
-pub static CODES: [CodeInfo; 159usize] = [
+pub static CODES: [CodeInfo; 162usize] = [
     CodeInfo {
         code: "E_BRAND_BAD_TY",
         severity: Severity::Error,
@@ -775,6 +781,36 @@ pub static CODES: [CodeInfo; 159usize] = [
         summary: "A limit of the compiler is exceeded.",
         cause: "The entry file, the program, a function or its data is larger than the compiler accepts; the message gives the number and the limit.",
         cure: "Split the program or raise the limit where it can be configured.",
+    },
+    CodeInfo {
+        code: "X07C_MATCH_ARM",
+        severity: Severity::Error,
+        stages: &[Stage::Type],
+        exit: 1u8,
+        raised_by: &["build", "run"],
+        summary: "An arm of a `match` is not one of its enum.",
+        cause: "The arm names no variant of the enum, has the wrong number of parts, or repeats a variant.",
+        cure: "Write one arm for each variant: [VARIANT, BODY], or [VARIANT, NAME, BODY] for a variant with a payload.",
+    },
+    CodeInfo {
+        code: "X07C_MATCH_NOT_EXHAUSTIVE",
+        severity: Severity::Error,
+        stages: &[Stage::Type],
+        exit: 1u8,
+        raised_by: &["build", "run"],
+        summary: "A `match` lacks arms.",
+        cause: "Some variants of the enum have no arm.",
+        cure: "Add an arm for each variant that the message names.",
+    },
+    CodeInfo {
+        code: "X07C_MATCH_SUBJECT",
+        severity: Severity::Error,
+        stages: &[Stage::Type],
+        exit: 1u8,
+        raised_by: &["build", "run"],
+        summary: "The subject of a `match` is not an enum.",
+        cause: "The value has no brand, or a brand that is not the name of an enum.",
+        cure: "Make the value with a constructor of the enum, and name the enum as brand of parameters and results.",
     },
     CodeInfo {
         code: "X07C_MODULE_AMBIGUOUS",
@@ -1918,7 +1954,7 @@ pub static CODES: [CodeInfo; 159usize] = [
     },
 ];
 /// Every code.
-pub const ALL: [Code; 159usize] = [
+pub const ALL: [Code; 162usize] = [
     Code::EBrandBadTy,
     Code::EBrandMismatch,
     Code::X07Arity0000,
@@ -1964,6 +2000,9 @@ pub const ALL: [Code; 159usize] = [
     Code::X07cInternalHead,
     Code::X07cLetOwnedValue,
     Code::X07cLimitExceeded,
+    Code::X07cMatchArm,
+    Code::X07cMatchNotExhaustive,
+    Code::X07cMatchSubject,
     Code::X07cModuleAmbiguous,
     Code::X07cModuleDigestMismatch,
     Code::X07cModuleNotFound,

@@ -275,13 +275,34 @@ pub(super) struct Index {
     /// All functions of all modules.
     pub functions: BTreeMap<String, FunctionRef>,
     /// Heads that records and enums define.
-    pub type_heads: BTreeSet<String>,
+    pub type_heads: BTreeMap<String, TypeHead>,
+    /// All records and enums by name.
+    pub types: BTreeMap<String, TypeRef>,
+}
+
+/// A declared record or enum: the module's number and the declaration's position in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TypeRef {
+    /// Index into the modules.
+    pub module: usize,
+    /// Index into the module's types.
+    pub decl: usize,
+}
+
+/// What a head that a record or an enum defines does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TypeHead {
+    /// Makes a record.
+    Make(TypeRef),
+    /// Reads the field with this number.
+    Field(TypeRef, usize),
+    /// Makes a value of the variant with this number.
+    Variant(TypeRef, usize),
 }
 
 /// Indexes the symbols of all modules; reports those that are defined twice.
 pub(super) fn index(loaded: &Loaded, trees: &[Tree<'_>], sink: &mut Sink) -> Index {
-    let mut index = Index { functions: BTreeMap::new(), type_heads: BTreeSet::new() };
-    let mut types: BTreeSet<&str> = BTreeSet::new();
+    let mut index = Index { functions: BTreeMap::new(), type_heads: BTreeMap::new(), types: BTreeMap::new() };
     for (number, module) in loaded.modules.iter().enumerate() {
         let Some(tree) = trees.get(number) else { continue };
         let mut duplicate = |node: NodeId, name: &str| {
@@ -297,11 +318,21 @@ pub(super) fn index(loaded: &Loaded, trees: &[Tree<'_>], sink: &mut Sink) -> Ind
                 index.functions.insert(function.name.clone(), FunctionRef { module: number, decl });
             }
         }
-        for ty in &module.types {
-            if !types.insert(&ty.name) {
+        for (decl, ty) in module.types.iter().enumerate() {
+            let at = TypeRef { module: number, decl };
+            if index.types.contains_key(&ty.name) {
                 duplicate(ty.name_node, &ty.name);
+                continue;
             }
-            index.type_heads.extend(ty.heads.iter().cloned());
+            index.types.insert(ty.name.clone(), at);
+            for (part, declared) in ty.parts.iter().enumerate() {
+                let head = if ty.record { TypeHead::Field(at, part) } else { TypeHead::Variant(at, part) };
+                index.type_heads.insert(format!("{}.{}", ty.name, declared.name), head);
+            }
+            // A field of this name is out of reach.
+            if ty.record {
+                index.type_heads.insert(format!("{}.make", ty.name), TypeHead::Make(at));
+            }
         }
     }
     index

@@ -45,6 +45,9 @@ impl Checker<'_, '_> {
         if let Some(value) = self.brand_form(node, head, args) {
             return value;
         }
+        if let Some(value) = self.float_form(node, head, args) {
+            return value;
+        }
         if let Some(value) = self.task_form(node, head, args) {
             return value;
         }

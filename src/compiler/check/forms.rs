@@ -57,6 +57,7 @@ impl Checker<'_, '_> {
             "if" => Some(self.if_statement(node, args)),
             "for" => Some(self.for_loop(node, args)),
             "while" => Some(self.while_loop(node, args)),
+            "match" => Some(self.match_statement(node, args)),
             _ => None,
         }
     }
@@ -375,7 +376,7 @@ impl Checker<'_, '_> {
     }
 
     /// A view may point into one owner, whichever branch it comes from.
-    fn single_source(&mut self, node: NodeId, a: &[Root], b: &[Root]) {
+    pub(super) fn single_source(&mut self, node: NodeId, a: &[Root], b: &[Root]) {
         let owners = |roots: &[Root]| -> Vec<VarId> {
             roots
                 .iter()

@@ -34,7 +34,6 @@ pub(super) fn reserved(head: &str, in_standard_module: bool) -> Option<Refused> 
         return Some(Refused { problem, plain_args: true });
     }
     let feature = match head {
-        "match" => "EnumsV1",
         "tapp" => "GenericsV1",
         "task.scope_v1" | "task.scope.select_v1" | "task.scope.select_try_v1" => "TasksV1",
         "budget.scope_v1" | "budget.scope_from_arch_v1" => "BudgetsV1",
@@ -77,11 +76,10 @@ fn belongs(head: &str, name: &str) -> bool {
 
 /// Families of built-in operations that are not supported, the feature that they need, and whether
 /// their arguments are ordinary expressions.
-static FAMILIES: [(&str, &str, bool); 18] = [
+static FAMILIES: [(&str, &str, bool); 16] = [
     ("await", "TasksV1", true),
     ("bufread.", "ReadersV1", true),
     ("chan.", "TasksV1", true),
-    ("f64.", "F64V1", true),
     ("iface.", "ReadersV1", true),
     ("io.", "ReadersV1", true),
     ("json.jcs.", "JsonV1", true),
@@ -93,7 +91,6 @@ static FAMILIES: [(&str, &str, bool); 18] = [
     ("regex.", "NativeLibrariesV1", true),
     ("scratch_u8_fixed_v1.", "ScratchV1", true),
     ("set_u32.", "ContainersV1", true),
-    ("std.brand.", "BrandsV1", false),
     ("task.", "TasksV1", true),
     ("vec_value.", "ContainersV1", true),
 ];

@@ -13,6 +13,7 @@
 //! | `generics` | `tapp` and the `ty.…` intrinsics |
 //! | `records` | records and enums, `match` |
 //! | `brands` | operations on brands |
+//! | `floats` | `math.f64.…` |
 //! | `tasks` | tasks, channels, task scopes, select |
 //! | `budgets` | budget scopes |
 //! | `operands` | evaluation order, borrowed temporaries, values that wait for later operands |
@@ -28,6 +29,7 @@ mod brands;
 mod budgets;
 mod builtins;
 mod call;
+mod floats;
 mod forms;
 mod function;
 mod generics;
@@ -279,7 +281,8 @@ impl<'a> Context<'a> {
         let modules = modules.map(|module| module.id.clone()).collect();
         // A function without a result was refused with a problem, and then nobody uses the program.
         let functions = self.entries.into_iter().filter_map(|entry| entry.function).collect();
-        Some(Program { functions, entry: Some(entry), data: self.data, sites: self.sites, modules })
+        let (data, sites) = (self.data, self.sites);
+        Some(Program { functions, entry: Some(entry), data, sites, modules, ..Program::default() })
     }
 
     /// Reports a problem at a node of a module.

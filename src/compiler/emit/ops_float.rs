@@ -62,7 +62,25 @@ impl Emitter<'_> {
                     _ => ins.f64_ceil(),
                 };
             }
-            Op::F64Add | Op::F64Sub | Op::F64Mul | Op::F64Div | Op::F64Min | Op::F64Max => {
+            Op::F64Min | Op::F64Max => {
+                let [left, right] = self.exactly(args)?;
+                self.value_of(Ty::F64, left)?;
+                self.value_of(Ty::F64, right)?;
+                let right = self.code.scratch(Scratch::F64);
+                let left = self.code.scratch(Scratch::F64);
+                self.code.ins().local_set(right).local_set(left);
+                // wasm yields no number when one operand is none: then the other is taken.
+                let mut ins = self.code.ins();
+                ins.local_get(left).local_get(right);
+                if op == Op::F64Min {
+                    ins.f64_min()
+                } else {
+                    ins.f64_max()
+                };
+                ins.local_get(left).local_get(right).local_get(right).f64_eq().select();
+                ins.local_get(right).local_get(left).local_get(left).f64_eq().select();
+            }
+            Op::F64Add | Op::F64Sub | Op::F64Mul | Op::F64Div => {
                 let [left, right] = self.exactly(args)?;
                 self.value_of(Ty::F64, left)?;
                 self.value_of(Ty::F64, right)?;
@@ -71,9 +89,7 @@ impl Emitter<'_> {
                     Op::F64Add => ins.f64_add(),
                     Op::F64Sub => ins.f64_sub(),
                     Op::F64Mul => ins.f64_mul(),
-                    Op::F64Div => ins.f64_div(),
-                    Op::F64Min => ins.f64_min(),
-                    _ => ins.f64_max(),
+                    _ => ins.f64_div(),
                 };
             }
             _ => return self.malformed(format!("{op:?} is not an operation on floats")),

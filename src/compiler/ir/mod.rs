@@ -29,6 +29,8 @@
 //! | [`trap`] | why a program ends early |
 //! | [`walk`] | the direct parts of an expression |
 
+use std::collections::BTreeMap;
+
 pub mod library;
 pub mod tasks;
 pub mod trap;
@@ -150,6 +152,19 @@ pub struct Program {
     pub sites: Vec<Site>,
     /// The ids of the modules that functions come from.
     pub modules: Vec<String>,
+    /// Functions whose code may stand in other functions.
+    pub origins: Vec<Origin>,
+    /// For the sites of such code: the index in [`Program::origins`] of the function it is from.
+    pub inlined: BTreeMap<SiteId, u32>,
+}
+
+/// A function whose code the optimiser put into its callers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its fully qualified name.
+    pub symbol: String,
+    /// Index into [`Program::modules`].
+    pub module: u32,
 }
 
 /// A node of the source tree: the path from a document's root is found by following `parent`.
@@ -543,9 +558,9 @@ pub enum Op {
     F64Mul,
     /// `(F64, F64) -> F64`.
     F64Div,
-    /// `(F64, F64) -> F64` as wasm's `f64.min`.
+    /// `(F64, F64) -> F64` the smaller; when one is not a number, the other.
     F64Min,
-    /// `(F64, F64) -> F64` as wasm's `f64.max`.
+    /// `(F64, F64) -> F64` the larger; when one is not a number, the other.
     F64Max,
     /// `(F64) -> F64` square root.
     F64Sqrt,
@@ -566,6 +581,51 @@ pub enum Op {
     Library(LibraryOp),
     /// An operation of the scheduler that does not wait: operands and result as [`TaskOp`] says.
     Task(TaskOp),
+
+    // --- what only the optimiser makes
+    /// `(View, I32 off) -> I32` 1 when 4 bytes fit from the offset on, else 0.
+    WordFits,
+    /// An operation whose check is known to hold.
+    Unchecked(Unchecked),
+}
+
+/// Operations without their check: as the [`Op`] of the same name, but for operands that this one
+/// would trap on, with which they never run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unchecked {
+    /// [`Op::ViewGet`].
+    ViewGet,
+    /// [`Op::ViewSlice`].
+    ViewSlice,
+    /// [`Op::ReadU32Le`].
+    ReadU32Le,
+    /// [`Op::VecGet`].
+    VecGet,
+    /// [`Op::BytesSet`].
+    BytesSet,
+    /// [`Op::VecSet`].
+    VecSet,
+    /// [`Op::BytesSetU32Le`].
+    BytesSetU32Le,
+    /// [`Op::VecSetU32Le`].
+    VecSetU32Le,
+}
+
+impl Unchecked {
+    /// The operation with its check.
+    #[must_use]
+    pub const fn checked(self) -> Op {
+        match self {
+            Self::ViewGet => Op::ViewGet,
+            Self::ViewSlice => Op::ViewSlice,
+            Self::ReadU32Le => Op::ReadU32Le,
+            Self::VecGet => Op::VecGet,
+            Self::BytesSet => Op::BytesSet,
+            Self::VecSet => Op::VecSet,
+            Self::BytesSetU32Le => Op::BytesSetU32Le,
+            Self::VecSetU32Le => Op::VecSetU32Le,
+        }
+    }
 }
 
 impl Op {
@@ -626,6 +686,8 @@ impl Op {
             | Self::F64FromBytes => Ty::F64,
             Self::Library(op) => op.result(),
             Self::Task(op) => op.result(),
+            Self::WordFits => Ty::I32,
+            Self::Unchecked(op) => op.checked().result(),
             Self::ViewSlice => Ty::View,
             Self::ViewToBytes
             | Self::BytesAlloc

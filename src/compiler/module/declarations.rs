@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::names::{RESERVED_NAMES, is_local, starts_with_module};
 use super::reader::Reader;
-use super::{Expect, FunctionKind, Module, TypeDecl, is_symbol, shorten};
+use super::{Expect, FunctionKind, Module, TypeDecl, TypePart, is_symbol, shorten};
 use crate::contract::json::tree::NodeId;
 
 impl Reader<'_> {
@@ -112,12 +112,14 @@ impl Reader<'_> {
             self.problem(node, format!("a {kind} has at least one of `{list}`"));
         }
         let mut names = BTreeSet::new();
+        let mut declared = Vec::with_capacity(parts.len());
         for part in parts {
             if !self.object(part, "each of them") {
                 continue;
             }
             let member = if record { "ty" } else { "payload" };
-            match self.tree.get(part, member) {
+            let number = self.tree.get(part, member);
+            match number {
                 Some(ty) => {
                     let text = self.tree.string(ty);
                     if !matches!(text.as_deref(), Some("i32" | "u32")) {
@@ -134,13 +136,10 @@ impl Reader<'_> {
             } else if !names.insert(name.clone().into_owned()) {
                 self.problem(name_node, format!("`{name}` stands twice in the list"));
             }
+            declared.push(TypePart { name: name.into_owned(), number: number.is_some() });
         }
         if let Some((name, name_node)) = symbol {
-            let mut heads: Vec<String> = names.iter().map(|part| format!("{name}.{part}")).collect();
-            if record {
-                heads.push(format!("{name}.make"));
-            }
-            module.types.push(TypeDecl { name, name_node, heads });
+            module.types.push(TypeDecl { name, name_node, record, parts: declared });
         }
     }
 }

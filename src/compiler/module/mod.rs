@@ -37,6 +37,7 @@ use x07_wasm_contracts::diagnostics::{Code, Stage};
 use reader::Reader;
 use versions::NEWEST;
 
+use super::generic::Bound;
 use super::problem::{Problem, Sink};
 use super::types::TypeExpr;
 use crate::contract::json::tree::{Limits, NodeId, Tree};
@@ -58,6 +59,8 @@ pub(super) struct Module {
     pub types: Vec<TypeDecl>,
     /// The entry's expression.
     pub solve: Option<NodeId>,
+    /// Whether some expression needs the standard module of hashes without importing it.
+    pub hashes: bool,
 }
 
 /// An import.
@@ -90,8 +93,8 @@ pub(super) struct FunctionDecl {
     pub name_node: NodeId,
     /// What it is.
     pub kind: FunctionKind,
-    /// Whether it has type parameters.
-    pub generic: bool,
+    /// Its type parameters in order; a function that has some is generic.
+    pub type_params: Vec<TypeParam>,
     /// Its parameters in order.
     pub params: Vec<ParamDecl>,
     /// Its result type.
@@ -104,6 +107,23 @@ pub(super) struct FunctionDecl {
     pub body: Option<NodeId>,
     /// Its contract clauses.
     pub clauses: Vec<Clause>,
+}
+
+impl FunctionDecl {
+    /// Whether it has type parameters.
+    pub(super) fn is_generic(&self) -> bool {
+        !self.type_params.is_empty()
+    }
+}
+
+/// A type parameter.
+pub(super) struct TypeParam {
+    /// Its name.
+    pub name: String,
+    /// Which types it admits.
+    pub bound: Bound,
+    /// The type parameter object.
+    pub node: NodeId,
 }
 
 /// A contract clause.
@@ -136,8 +156,18 @@ pub(super) struct TypeDecl {
     pub name: String,
     /// The node of its name.
     pub name_node: NodeId,
-    /// The heads that it defines: constructors and accessors.
-    pub heads: Vec<String>,
+    /// Whether it is a record.
+    pub record: bool,
+    /// The fields of a record, or the variants of an enum, in order.
+    pub parts: Vec<TypePart>,
+}
+
+/// A field of a record, or a variant of an enum.
+pub(super) struct TypePart {
+    /// Its name.
+    pub name: String,
+    /// Whether values carry a number for it: a field always does, a variant when it has a payload.
+    pub number: bool,
 }
 
 /// What kind of file is wanted.
@@ -169,7 +199,7 @@ pub(super) fn read(
             return None;
         }
     };
-    let mut reader = Reader { tree: &tree, file, id, path, minor: NEWEST, sink };
+    let mut reader = Reader { tree: &tree, file, id, path, minor: NEWEST, sink, hashes: false };
     reader.document(expect)
 }
 
