@@ -266,6 +266,19 @@ pub static COMMANDS: &[CommandSpec] = &[
                 help: "Manifest of the project.",
             },
             OptionSpec {
+                long: "strip",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Leave out the names of functions and the table of source places: the module is smaller, and a trap is reported without its place. Only for the built-in compiler.",
+            },
+            OptionSpec {
                 long: "x07",
                 kind: OptionKind::Value(ValueKind::Path),
                 default: None,
@@ -277,6 +290,45 @@ pub static COMMANDS: &[CommandSpec] = &[
                 conflicts: &[],
                 requires: &[],
                 help: "External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
+        scope: "check",
+        path: &["check"],
+        aliases: &[],
+        about: "Check an X07 project: report every problem of its program without building it.",
+        long_about: "Reads the project named by --project, verifies its lockfile, and checks the entry and everything that it reaches as a build would. Each problem has a code, a place in its file and, where there is an obvious one, an edit that solves it. Nothing is written.",
+        report: "https://x07.io/spec/x07-wasm.check.report.schema.json",
+        schema_version: "x07.wasm.check.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "project",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("x07.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Manifest of the project.",
+            },
+            OptionSpec {
+                long: "strict",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Count warnings as errors.",
             },
         ],
         args: &[],
@@ -742,6 +794,188 @@ pub static COMMANDS: &[CommandSpec] = &[
         groups: &[],
     },
     CommandSpec {
+        scope: "test",
+        path: &["test"],
+        aliases: &[],
+        about: "Run the tests of an X07 project and report what each of them did.",
+        long_about: "Compiles each test of the manifest to a module of its own, runs it within limits, and compares its outcome with what the manifest expects. Without --no-fail-fast the first test that does something else ends the run; tests behind it, in the order of their ids, are not run.",
+        report: "https://x07.io/spec/x07-wasm.test.report.schema.json",
+        schema_version: "x07.wasm.test.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "all",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["pbt"],
+                requires: &[],
+                help: "Select property tests as well as the others.",
+            },
+            OptionSpec {
+                long: "allow-empty",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Succeed when no test is selected.",
+            },
+            OptionSpec {
+                long: "exact",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &["filter"],
+                help: "Select only the test whose id is the text of --filter.",
+            },
+            OptionSpec {
+                long: "filter",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Select only tests whose id contains this text.",
+            },
+            OptionSpec {
+                long: "jobs",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Tests to run at the same time; by default as many as there are processors.",
+            },
+            OptionSpec {
+                long: "list",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "List the selected tests and run none.",
+            },
+            OptionSpec {
+                long: "manifest",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Manifest of the tests; by default `tests/tests.json` in the folder of the project.",
+            },
+            OptionSpec {
+                long: "max-fuel",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Fuel of a call for tests that do not say `solve_fuel`; `none` lifts the limit. By default what the profile says.",
+            },
+            OptionSpec {
+                long: "module-root",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: true,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Folder in which modules are looked up, in place of those of the project; may be given several times.",
+            },
+            OptionSpec {
+                long: "no-fail-fast",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Run all tests, whatever the others did.",
+            },
+            OptionSpec {
+                long: "pbt",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["all"],
+                requires: &[],
+                help: "Select property tests in place of the others.",
+            },
+            OptionSpec {
+                long: "project",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Manifest of the project; by default the nearest `x07.json` in the folder of the tests or above it.",
+            },
+            OptionSpec {
+                long: "repeat",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("1"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "How often each test is run; outcome and output must be the same each time.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
         scope: "toolchain-validate",
         path: &["toolchain", "validate"],
         aliases: &[&["toolchain-validate"]],
@@ -795,7 +1029,7 @@ pub static COMMANDS: &[CommandSpec] = &[
     },
 ];
 /// The rows of the spec-rows document, as canonical JSON.
-pub const SPEC_ROWS: &str = "[[\"root\",\"about\",\"Build X07 programs to WebAssembly, run them within limits, and report everything as data.\"],[\"root\",\"help\",\"-h\",\"--help\",\"Print help\"],[\"root\",\"version\",\"\",\"--version\",\"Print version\"],[\"root\",\"flag\",\"\",\"--cli-specrows\",\"cli.specrows\",\"Print the command line as specification rows in JSON (x07cli.specrows@0.1.0) and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema\",\"schema.json\",\"Print the JSON Schema of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema-id\",\"schema.id\",\"Print the schema version of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--quiet-json\",\"report.quiet-json\",\"Keep the report off standard output; needs --report-out.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--report-json\",\"report.json-legacy\",\"Former name of --json.\",{\"global\":true,\"hidden\":true}],[\"root\",\"opt\",\"\",\"--json\",\"report.json\",\"STR\",\"Print the report of the command as JSON on standard output; `pretty` indents it.\",{\"global\":true}],[\"root\",\"opt\",\"\",\"--report-out\",\"report.out\",\"PATH\",\"Write the report to this file as well, byte for byte; needs --json.\",{\"global\":true}],[\"build\",\"about\",\"Compile an X07 project to a wasm module that exports x07_solve_v2. Command: `x07-wasm build`. Report: x07.wasm.build.report@0.2.0.\"],[\"build\",\"flag\",\"\",\"--no-manifest\",\"manifest.none\",\"Do not write an artifact manifest.\"],[\"build\",\"opt\",\"\",\"--artifact-out\",\"artifact.out\",\"PATH\",\"Where to write the artifact manifest; by default beside the module, with `.manifest.json` appended to its name.\"],[\"build\",\"opt\",\"\",\"--check-exports\",\"exports.check\",\"BOOL\",\"Fail when the module lacks a required export; `false` accepts it.\",{\"default\":true}],[\"build\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"build\",\"opt\",\"\",\"--emit-dir\",\"emit.dir\",\"PATH\",\"Folder for intermediate files; by default `build/wasm/<profile>` in the project.\"],[\"build\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"build\",\"opt\",\"\",\"--out\",\"out\",\"PATH\",\"Where to write the module; by default `dist/<project>.wasm` in the project.\"],[\"build\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to build with; by default the default profile of the registry.\"],[\"build\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"build\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"build\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"cli-specrows-check\",\"about\",\"Check specification rows of a command line, by default those of this tool, against their schema and rules. Command: `x07-wasm cli specrows check`. Report: x07.wasm.cli.specrows.check.report@0.1.0.\"],[\"cli-specrows-check\",\"flag\",\"\",\"--stdin\",\"stdin\",\"Take the rows to check from standard input.\"],[\"cli-specrows-check\",\"opt\",\"\",\"--expect-app-name\",\"expect.app.name\",\"STR\",\"Name that the rows must give for the program.\",{\"default\":\"x07-wasm\"}],[\"cli-specrows-check\",\"opt\",\"\",\"--in\",\"in\",\"PATH\",\"File with the rows to check.\"],[\"completions\",\"about\",\"Print a completion script for a shell. Command: `x07-wasm completions`. Report: x07.wasm.completions.report@0.1.0.\"],[\"completions\",\"arg\",\"SHELL\",\"shell\",\"Shell that the script is for.\",{\"required\":true}],[\"doctor\",\"about\",\"Report which tools are there, linked in or on the path, and what is missing. Command: `x07-wasm doctor`. Report: x07.wasm.doctor.report@0.1.0.\"],[\"explain\",\"about\",\"Explain a diagnostic code: what it means, why it happens, what to do. Command: `x07-wasm explain`. Report: x07.wasm.explain.report@0.1.0.\"],[\"explain\",\"arg\",\"CODE\",\"code\",\"Code to explain, with or without the leading `X07WASM_`; without it all codes are listed.\"],[\"profile-validate\",\"about\",\"Check the registry of wasm profiles and the profiles in it. Command: `x07-wasm profile validate`. Report: x07.wasm.profile.validate.report@0.1.0.\"],[\"profile-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"profile-validate\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the only profile to check, looked up in the registry.\"],[\"profile-validate\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to check as it is, without a registry.\"],[\"run\",\"about\",\"Run a wasm module that exports x07_solve_v2 and print the bytes it returns. Command: `x07-wasm run`. Report: x07.wasm.run.report@0.1.0.\"],[\"run\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the program may use as its arena, at most 4294967295; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"run\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which a failed run leaves its incident bundle.\",{\"default\":\".x07-wasm/incidents\"}],[\"run\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"run\",\"opt\",\"\",\"--input\",\"input\",\"PATH\",\"File with the input bytes.\"],[\"run\",\"opt\",\"\",\"--input-base64\",\"input.base64\",\"STR\",\"Input bytes in base64.\"],[\"run\",\"opt\",\"\",\"--input-hex\",\"input.hex\",\"BYTES_HEX\",\"Input bytes in hexadecimal digits.\"],[\"run\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that the program may use; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that a linear memory may have; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-output-bytes\",\"output.max.bytes\",\"U32\",\"Bytes that the program may return; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that a table may have, at most 4294967295; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds that the program may run; `none`, the default, sets no limit.\"],[\"run\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--output-out\",\"output.out\",\"PATH\",\"File for the bytes that the program returns.\"],[\"run\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the one that the module was built with, else the default profile of the registry.\"],[\"run\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"run\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of a project to build in memory and run, in place of --wasm.\"],[\"run\",\"opt\",\"\",\"--wasm\",\"wasm\",\"PATH\",\"Module to run.\"],[\"run\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"schema-list\",\"about\",\"List the schemas that are built into the tool. Command: `x07-wasm schema list`. Report: x07.wasm.schema.list.report@0.1.0.\"],[\"schema-show\",\"about\",\"Print one of the schemas that are built into the tool. Command: `x07-wasm schema show`. Report: x07.wasm.schema.show.report@0.1.0.\"],[\"schema-show\",\"arg\",\"ID\",\"id\",\"`$id`, file name or schema version of the schema.\",{\"required\":true}],[\"toolchain-validate\",\"about\",\"Check that the tools a toolchain profile asks for are there in the versions it accepts. Command: `x07-wasm toolchain validate`. Report: x07.wasm.toolchain.validate.report@0.1.0.\"],[\"toolchain-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of toolchain profiles.\",{\"default\":\"arch/wasm/toolchain/index.x07wasm.toolchain.json\"}],[\"toolchain-validate\",\"opt\",\"\",\"--profile\",\"profile\",\"PATH\",\"Toolchain profile file to check against, without a registry.\"],[\"toolchain-validate\",\"opt\",\"\",\"--profile-id\",\"profile_id\",\"STR\",\"Id of the toolchain profile in the registry; by default the default profile of the registry.\"]]";
+pub const SPEC_ROWS: &str = "[[\"root\",\"about\",\"Build X07 programs to WebAssembly, run them within limits, and report everything as data.\"],[\"root\",\"help\",\"-h\",\"--help\",\"Print help\"],[\"root\",\"version\",\"\",\"--version\",\"Print version\"],[\"root\",\"flag\",\"\",\"--cli-specrows\",\"cli.specrows\",\"Print the command line as specification rows in JSON (x07cli.specrows@0.1.0) and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema\",\"schema.json\",\"Print the JSON Schema of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema-id\",\"schema.id\",\"Print the schema version of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--quiet-json\",\"report.quiet-json\",\"Keep the report off standard output; needs --report-out.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--report-json\",\"report.json-legacy\",\"Former name of --json.\",{\"global\":true,\"hidden\":true}],[\"root\",\"opt\",\"\",\"--json\",\"report.json\",\"STR\",\"Print the report of the command as JSON on standard output; `pretty` indents it.\",{\"global\":true}],[\"root\",\"opt\",\"\",\"--report-out\",\"report.out\",\"PATH\",\"Write the report to this file as well, byte for byte; needs --json.\",{\"global\":true}],[\"build\",\"about\",\"Compile an X07 project to a wasm module that exports x07_solve_v2. Command: `x07-wasm build`. Report: x07.wasm.build.report@0.2.0.\"],[\"build\",\"flag\",\"\",\"--no-manifest\",\"manifest.none\",\"Do not write an artifact manifest.\"],[\"build\",\"flag\",\"\",\"--strip\",\"strip\",\"Leave out the names of functions and the table of source places: the module is smaller, and a trap is reported without its place. Only for the built-in compiler.\"],[\"build\",\"opt\",\"\",\"--artifact-out\",\"artifact.out\",\"PATH\",\"Where to write the artifact manifest; by default beside the module, with `.manifest.json` appended to its name.\"],[\"build\",\"opt\",\"\",\"--check-exports\",\"exports.check\",\"BOOL\",\"Fail when the module lacks a required export; `false` accepts it.\",{\"default\":true}],[\"build\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"build\",\"opt\",\"\",\"--emit-dir\",\"emit.dir\",\"PATH\",\"Folder for intermediate files; by default `build/wasm/<profile>` in the project.\"],[\"build\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"build\",\"opt\",\"\",\"--out\",\"out\",\"PATH\",\"Where to write the module; by default `dist/<project>.wasm` in the project.\"],[\"build\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to build with; by default the default profile of the registry.\"],[\"build\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"build\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"build\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"check\",\"about\",\"Check an X07 project: report every problem of its program without building it. Command: `x07-wasm check`. Report: x07.wasm.check.report@0.1.0.\"],[\"check\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"check\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"cli-specrows-check\",\"about\",\"Check specification rows of a command line, by default those of this tool, against their schema and rules. Command: `x07-wasm cli specrows check`. Report: x07.wasm.cli.specrows.check.report@0.1.0.\"],[\"cli-specrows-check\",\"flag\",\"\",\"--stdin\",\"stdin\",\"Take the rows to check from standard input.\"],[\"cli-specrows-check\",\"opt\",\"\",\"--expect-app-name\",\"expect.app.name\",\"STR\",\"Name that the rows must give for the program.\",{\"default\":\"x07-wasm\"}],[\"cli-specrows-check\",\"opt\",\"\",\"--in\",\"in\",\"PATH\",\"File with the rows to check.\"],[\"completions\",\"about\",\"Print a completion script for a shell. Command: `x07-wasm completions`. Report: x07.wasm.completions.report@0.1.0.\"],[\"completions\",\"arg\",\"SHELL\",\"shell\",\"Shell that the script is for.\",{\"required\":true}],[\"doctor\",\"about\",\"Report which tools are there, linked in or on the path, and what is missing. Command: `x07-wasm doctor`. Report: x07.wasm.doctor.report@0.1.0.\"],[\"explain\",\"about\",\"Explain a diagnostic code: what it means, why it happens, what to do. Command: `x07-wasm explain`. Report: x07.wasm.explain.report@0.1.0.\"],[\"explain\",\"arg\",\"CODE\",\"code\",\"Code to explain, with or without the leading `X07WASM_`; without it all codes are listed.\"],[\"profile-validate\",\"about\",\"Check the registry of wasm profiles and the profiles in it. Command: `x07-wasm profile validate`. Report: x07.wasm.profile.validate.report@0.1.0.\"],[\"profile-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"profile-validate\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the only profile to check, looked up in the registry.\"],[\"profile-validate\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to check as it is, without a registry.\"],[\"run\",\"about\",\"Run a wasm module that exports x07_solve_v2 and print the bytes it returns. Command: `x07-wasm run`. Report: x07.wasm.run.report@0.1.0.\"],[\"run\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the program may use as its arena, at most 4294967295; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"run\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which a failed run leaves its incident bundle.\",{\"default\":\".x07-wasm/incidents\"}],[\"run\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"run\",\"opt\",\"\",\"--input\",\"input\",\"PATH\",\"File with the input bytes.\"],[\"run\",\"opt\",\"\",\"--input-base64\",\"input.base64\",\"STR\",\"Input bytes in base64.\"],[\"run\",\"opt\",\"\",\"--input-hex\",\"input.hex\",\"BYTES_HEX\",\"Input bytes in hexadecimal digits.\"],[\"run\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that the program may use; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that a linear memory may have; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-output-bytes\",\"output.max.bytes\",\"U32\",\"Bytes that the program may return; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that a table may have, at most 4294967295; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds that the program may run; `none`, the default, sets no limit.\"],[\"run\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--output-out\",\"output.out\",\"PATH\",\"File for the bytes that the program returns.\"],[\"run\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the one that the module was built with, else the default profile of the registry.\"],[\"run\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"run\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of a project to build in memory and run, in place of --wasm.\"],[\"run\",\"opt\",\"\",\"--wasm\",\"wasm\",\"PATH\",\"Module to run.\"],[\"run\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"schema-list\",\"about\",\"List the schemas that are built into the tool. Command: `x07-wasm schema list`. Report: x07.wasm.schema.list.report@0.1.0.\"],[\"schema-show\",\"about\",\"Print one of the schemas that are built into the tool. Command: `x07-wasm schema show`. Report: x07.wasm.schema.show.report@0.1.0.\"],[\"schema-show\",\"arg\",\"ID\",\"id\",\"`$id`, file name or schema version of the schema.\",{\"required\":true}],[\"test\",\"about\",\"Run the tests of an X07 project and report what each of them did. Command: `x07-wasm test`. Report: x07.wasm.test.report@0.1.0.\"],[\"test\",\"flag\",\"\",\"--all\",\"all\",\"Select property tests as well as the others.\"],[\"test\",\"flag\",\"\",\"--allow-empty\",\"allow.empty\",\"Succeed when no test is selected.\"],[\"test\",\"flag\",\"\",\"--exact\",\"exact\",\"Select only the test whose id is the text of --filter.\"],[\"test\",\"flag\",\"\",\"--list\",\"list\",\"List the selected tests and run none.\"],[\"test\",\"flag\",\"\",\"--no-fail-fast\",\"no.fail.fast\",\"Run all tests, whatever the others did.\"],[\"test\",\"flag\",\"\",\"--pbt\",\"pbt\",\"Select property tests in place of the others.\"],[\"test\",\"opt\",\"\",\"--filter\",\"filter\",\"STR\",\"Select only tests whose id contains this text.\"],[\"test\",\"opt\",\"\",\"--jobs\",\"jobs\",\"U32\",\"Tests to run at the same time; by default as many as there are processors.\"],[\"test\",\"opt\",\"\",\"--manifest\",\"manifest\",\"PATH\",\"Manifest of the tests; by default `tests/tests.json` in the folder of the project.\"],[\"test\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel of a call for tests that do not say `solve_fuel`; `none` lifts the limit. By default what the profile says.\"],[\"test\",\"opt\",\"\",\"--module-root\",\"module.root\",\"PATH\",\"Folder in which modules are looked up, in place of those of the project; may be given several times.\",{\"multiple\":true}],[\"test\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project; by default the nearest `x07.json` in the folder of the tests or above it.\"],[\"test\",\"opt\",\"\",\"--repeat\",\"repeat\",\"U32\",\"How often each test is run; outcome and output must be the same each time.\",{\"default\":1}],[\"toolchain-validate\",\"about\",\"Check that the tools a toolchain profile asks for are there in the versions it accepts. Command: `x07-wasm toolchain validate`. Report: x07.wasm.toolchain.validate.report@0.1.0.\"],[\"toolchain-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of toolchain profiles.\",{\"default\":\"arch/wasm/toolchain/index.x07wasm.toolchain.json\"}],[\"toolchain-validate\",\"opt\",\"\",\"--profile\",\"profile\",\"PATH\",\"Toolchain profile file to check against, without a registry.\"],[\"toolchain-validate\",\"opt\",\"\",\"--profile-id\",\"profile_id\",\"STR\",\"Id of the toolchain profile in the registry; by default the default profile of the registry.\"]]";
 /// A value of `build --codegen-backend`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuildCodegenBackend {
@@ -846,6 +1080,8 @@ pub struct BuildArgs {
     pub profile_file: Option<::std::path::PathBuf>,
     /// `--project`: Manifest of the project.
     pub project: ::std::path::PathBuf,
+    /// `--strip`: Leave out the names of functions and the table of source places: the module is smaller, and a trap is reported without its place. Only for the built-in compiler.
+    pub strip: bool,
     /// `--x07`: External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.
     pub x07: Option<::std::path::PathBuf>,
 }
@@ -881,7 +1117,30 @@ impl CommandArgs for BuildArgs {
                 .get_one::<::std::path::PathBuf>("project")
                 .cloned()
                 .unwrap_or_else(|| crate::command_line::absent("project")),
+            strip: matches.get_flag("strip"),
             x07: matches.get_one::<::std::path::PathBuf>("x07").cloned(),
+        }
+    }
+}
+/// Arguments of `x07-wasm check`: Check an X07 project: report every problem of its program without building it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckArgs {
+    /// `--project`: Manifest of the project.
+    pub project: ::std::path::PathBuf,
+    /// `--strict`: Count warnings as errors.
+    pub strict: bool,
+}
+impl CommandArgs for CheckArgs {
+    type Report = types::CheckReport;
+    const SCOPE: &'static str = "check";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            project: matches
+                .get_one::<::std::path::PathBuf>("project")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("project")),
+            strict: matches.get_flag("strict"),
         }
     }
 }
@@ -1123,6 +1382,66 @@ impl CommandArgs for SchemaShowArgs {
         }
     }
 }
+/// Arguments of `x07-wasm test`: Run the tests of an X07 project and report what each of them did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TestArgs {
+    /// `--all`: Select property tests as well as the others.
+    pub all: bool,
+    /// `--allow-empty`: Succeed when no test is selected.
+    pub allow_empty: bool,
+    /// `--exact`: Select only the test whose id is the text of --filter.
+    pub exact: bool,
+    /// `--filter`: Select only tests whose id contains this text.
+    pub filter: Option<String>,
+    /// `--jobs`: Tests to run at the same time; by default as many as there are processors.
+    pub jobs: Option<u32>,
+    /// `--list`: List the selected tests and run none.
+    pub list: bool,
+    /// `--manifest`: Manifest of the tests; by default `tests/tests.json` in the folder of the project.
+    pub manifest: Option<::std::path::PathBuf>,
+    /// `--max-fuel`: Fuel of a call for tests that do not say `solve_fuel`; `none` lifts the limit. By default what the profile says.
+    pub max_fuel: Option<Limit>,
+    /// `--module-root`: Folder in which modules are looked up, in place of those of the project; may be given several times.
+    pub module_root: Vec<::std::path::PathBuf>,
+    /// `--no-fail-fast`: Run all tests, whatever the others did.
+    pub no_fail_fast: bool,
+    /// `--pbt`: Select property tests in place of the others.
+    pub pbt: bool,
+    /// `--project`: Manifest of the project; by default the nearest `x07.json` in the folder of the tests or above it.
+    pub project: Option<::std::path::PathBuf>,
+    /// `--repeat`: How often each test is run; outcome and output must be the same each time.
+    pub repeat: u32,
+}
+impl CommandArgs for TestArgs {
+    type Report = types::TestReport;
+    const SCOPE: &'static str = "test";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            all: matches.get_flag("all"),
+            allow_empty: matches.get_flag("allow-empty"),
+            exact: matches.get_flag("exact"),
+            filter: matches.get_one::<String>("filter").cloned(),
+            jobs: matches.get_one::<u32>("jobs").cloned(),
+            list: matches.get_flag("list"),
+            manifest: matches.get_one::<::std::path::PathBuf>("manifest").cloned(),
+            max_fuel: matches.get_one::<Limit>("max-fuel").cloned(),
+            module_root: matches
+                .get_many::<::std::path::PathBuf>("module-root")
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            no_fail_fast: matches.get_flag("no-fail-fast"),
+            pbt: matches.get_flag("pbt"),
+            project: matches.get_one::<::std::path::PathBuf>("project").cloned(),
+            repeat: matches
+                .get_one::<u32>("repeat")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("repeat")),
+        }
+    }
+}
 /// Arguments of `x07-wasm toolchain validate`: Check that the tools a toolchain profile asks for are there in the versions it accepts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToolchainValidateArgs {
@@ -1154,6 +1473,8 @@ impl CommandArgs for ToolchainValidateArgs {
 pub enum Invocation {
     /// `x07-wasm build`
     Build(BuildArgs),
+    /// `x07-wasm check`
+    Check(CheckArgs),
     /// `x07-wasm cli specrows check`
     CliSpecrowsCheck(CliSpecrowsCheckArgs),
     /// `x07-wasm completions`
@@ -1170,6 +1491,8 @@ pub enum Invocation {
     SchemaList(SchemaListArgs),
     /// `x07-wasm schema show`
     SchemaShow(SchemaShowArgs),
+    /// `x07-wasm test`
+    Test(TestArgs),
     /// `x07-wasm toolchain validate`
     ToolchainValidate(ToolchainValidateArgs),
 }
@@ -1179,6 +1502,7 @@ impl Invocation {
     pub fn from_matches(scope: &str, matches: &::clap::ArgMatches) -> Option<Self> {
         match scope {
             "build" => Some(Self::Build(BuildArgs::from_matches(matches))),
+            "check" => Some(Self::Check(CheckArgs::from_matches(matches))),
             "cli-specrows-check" => {
                 Some(Self::CliSpecrowsCheck(CliSpecrowsCheckArgs::from_matches(matches)))
             }
@@ -1197,6 +1521,7 @@ impl Invocation {
             "schema-show" => {
                 Some(Self::SchemaShow(SchemaShowArgs::from_matches(matches)))
             }
+            "test" => Some(Self::Test(TestArgs::from_matches(matches))),
             "toolchain-validate" => {
                 Some(
                     Self::ToolchainValidate(ToolchainValidateArgs::from_matches(matches)),

@@ -3,7 +3,7 @@
 use crate::contract::{Contract, ContractInfo, Envelope, Report, Role};
 use crate::types;
 /// Every contract, sorted by id.
-pub static CONTRACTS: [ContractInfo; 113usize] = [
+pub static CONTRACTS: [ContractInfo; 117usize] = [
     ContractInfo {
         id: "https://x07.io/spec/x07-app.backend.request.schema.json",
         file: "x07-app.backend.request.schema.json",
@@ -131,6 +131,14 @@ pub static CONTRACTS: [ContractInfo; 113usize] = [
         schema_versions: &["x07.arch.wit.index@0.1.0"],
         role: Role::Document,
         text: include_str!("../schemas/x07-arch.wit.index.schema.json"),
+    },
+    ContractInfo {
+        id: "https://x07.io/spec/x07-budget.profile.schema.json",
+        file: "x07-budget.profile.schema.json",
+        schema_version: Some("x07.budget.profile@0.1.0"),
+        schema_versions: &["x07.budget.profile@0.1.0"],
+        role: Role::Document,
+        text: include_str!("../schemas/x07-budget.profile.schema.json"),
     },
     ContractInfo {
         id: "https://x07.io/spec/x07-deploy.plan.schema.json",
@@ -306,6 +314,14 @@ pub static CONTRACTS: [ContractInfo; 113usize] = [
         text: include_str!("../schemas/x07-slo.profile.schema.json"),
     },
     ContractInfo {
+        id: "https://x07.io/spec/x07-tests_manifest.schema.json",
+        file: "x07-tests_manifest.schema.json",
+        schema_version: None,
+        schema_versions: &["x07.tests_manifest@0.1.0", "x07.tests_manifest@0.2.0"],
+        role: Role::Document,
+        text: include_str!("../schemas/x07-tests_manifest.schema.json"),
+    },
+    ContractInfo {
         id: "https://x07.io/spec/x07-wasm.app.build.report.schema.json",
         file: "x07-wasm.app.build.report.schema.json",
         schema_version: Some("x07.wasm.app.build.report@0.1.0"),
@@ -404,6 +420,14 @@ pub static CONTRACTS: [ContractInfo; 113usize] = [
         schema_versions: &["x07.wasm.caps.validate.report@0.1.0"],
         role: Role::Report,
         text: include_str!("../schemas/x07-wasm.caps.validate.report.schema.json"),
+    },
+    ContractInfo {
+        id: "https://x07.io/spec/x07-wasm.check.report.schema.json",
+        file: "x07-wasm.check.report.schema.json",
+        schema_version: Some("x07.wasm.check.report@0.1.0"),
+        schema_versions: &["x07.wasm.check.report@0.1.0"],
+        role: Role::Report,
+        text: include_str!("../schemas/x07-wasm.check.report.schema.json"),
     },
     ContractInfo {
         id: "https://x07.io/spec/x07-wasm.cli.parse.report.schema.json",
@@ -774,6 +798,14 @@ pub static CONTRACTS: [ContractInfo; 113usize] = [
         text: include_str!("../schemas/x07-wasm.slo.validate.report.schema.json"),
     },
     ContractInfo {
+        id: "https://x07.io/spec/x07-wasm.test.report.schema.json",
+        file: "x07-wasm.test.report.schema.json",
+        schema_version: Some("x07.wasm.test.report@0.1.0"),
+        schema_versions: &["x07.wasm.test.report@0.1.0"],
+        role: Role::Report,
+        text: include_str!("../schemas/x07-wasm.test.report.schema.json"),
+    },
+    ContractInfo {
         id: "https://x07.io/spec/x07-wasm.toolchain.profile.schema.json",
         file: "x07-wasm.toolchain.profile.schema.json",
         schema_version: Some("x07.wasm.toolchain.profile@0.2.0"),
@@ -988,71 +1020,77 @@ impl Contract for types::ArchWebUiIndex {
 impl Contract for types::ArchWitIndex {
     const INFO: &'static ContractInfo = &CONTRACTS[15usize];
 }
-impl Contract for types::DeployPlan {
+impl Contract for types::BudgetProfile {
     const INFO: &'static ContractInfo = &CONTRACTS[16usize];
 }
-impl Contract for types::DeviceBundleManifest {
+impl Contract for types::DeployPlan {
     const INFO: &'static ContractInfo = &CONTRACTS[17usize];
 }
-impl Contract for types::DeviceCapabilities {
+impl Contract for types::DeviceBundleManifest {
     const INFO: &'static ContractInfo = &CONTRACTS[18usize];
 }
-impl Contract for types::DevicePackageManifest {
+impl Contract for types::DeviceCapabilities {
     const INFO: &'static ContractInfo = &CONTRACTS[19usize];
 }
-impl Contract for types::DeviceProfile {
+impl Contract for types::DevicePackageManifest {
     const INFO: &'static ContractInfo = &CONTRACTS[20usize];
 }
-impl Contract for types::DeviceTelemetryProfile {
+impl Contract for types::DeviceProfile {
     const INFO: &'static ContractInfo = &CONTRACTS[21usize];
 }
-impl Contract for types::EmbeddedKernelStarter {
+impl Contract for types::DeviceTelemetryProfile {
     const INFO: &'static ContractInfo = &CONTRACTS[22usize];
 }
-impl Contract for types::HttpDispatch {
+impl Contract for types::EmbeddedKernelStarter {
     const INFO: &'static ContractInfo = &CONTRACTS[23usize];
 }
-impl Contract for types::HttpEffect {
+impl Contract for types::HttpDispatch {
     const INFO: &'static ContractInfo = &CONTRACTS[24usize];
 }
-impl Contract for types::HttpFrame {
+impl Contract for types::HttpEffect {
     const INFO: &'static ContractInfo = &CONTRACTS[25usize];
 }
-impl Contract for types::HttpRequestEnvelope {
+impl Contract for types::HttpFrame {
     const INFO: &'static ContractInfo = &CONTRACTS[26usize];
 }
-impl Contract for types::HttpResponseEnvelope {
+impl Contract for types::HttpRequestEnvelope {
     const INFO: &'static ContractInfo = &CONTRACTS[27usize];
 }
-impl Contract for types::HttpTrace {
+impl Contract for types::HttpResponseEnvelope {
     const INFO: &'static ContractInfo = &CONTRACTS[28usize];
 }
-impl Contract for types::Lock {
+impl Contract for types::HttpTrace {
     const INFO: &'static ContractInfo = &CONTRACTS[29usize];
 }
-impl Contract for types::MetricsSnapshot {
+impl Contract for types::Lock {
     const INFO: &'static ContractInfo = &CONTRACTS[30usize];
 }
-impl Contract for types::Package {
+impl Contract for types::MetricsSnapshot {
     const INFO: &'static ContractInfo = &CONTRACTS[31usize];
 }
-impl Contract for types::PolicyCard {
+impl Contract for types::Package {
     const INFO: &'static ContractInfo = &CONTRACTS[32usize];
 }
-impl Contract for types::Project {
+impl Contract for types::PolicyCard {
     const INFO: &'static ContractInfo = &CONTRACTS[33usize];
 }
-impl Contract for types::ProvenanceDsseEnvelope {
+impl Contract for types::Project {
     const INFO: &'static ContractInfo = &CONTRACTS[34usize];
 }
-impl Contract for types::ProvenanceSlsaAttestation {
+impl Contract for types::ProvenanceDsseEnvelope {
     const INFO: &'static ContractInfo = &CONTRACTS[35usize];
 }
-impl Contract for types::SloProfile {
+impl Contract for types::ProvenanceSlsaAttestation {
     const INFO: &'static ContractInfo = &CONTRACTS[36usize];
 }
-impl Contract for types::AppBuildReport {
+impl Contract for types::SloProfile {
     const INFO: &'static ContractInfo = &CONTRACTS[37usize];
+}
+impl Contract for types::TestsManifest {
+    const INFO: &'static ContractInfo = &CONTRACTS[38usize];
+}
+impl Contract for types::AppBuildReport {
+    const INFO: &'static ContractInfo = &CONTRACTS[39usize];
 }
 impl Report for types::AppBuildReport {
     const COMMAND: &'static str = "x07-wasm.app.build";
@@ -1072,7 +1110,7 @@ impl Report for types::AppBuildReport {
     }
 }
 impl Contract for types::AppContractsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[38usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[40usize];
 }
 impl Report for types::AppContractsValidateReport {
     const COMMAND: &'static str = "x07-wasm.app.contracts.validate";
@@ -1092,7 +1130,7 @@ impl Report for types::AppContractsValidateReport {
     }
 }
 impl Contract for types::AppPackReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[39usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[41usize];
 }
 impl Report for types::AppPackReport {
     const COMMAND: &'static str = "x07-wasm.app.pack";
@@ -1112,7 +1150,7 @@ impl Report for types::AppPackReport {
     }
 }
 impl Contract for types::AppProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[40usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[42usize];
 }
 impl Report for types::AppProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.app.profile.validate";
@@ -1132,7 +1170,7 @@ impl Report for types::AppProfileValidateReport {
     }
 }
 impl Contract for types::AppRegressFromIncidentReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[41usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[43usize];
 }
 impl Report for types::AppRegressFromIncidentReport {
     const COMMAND: &'static str = "x07-wasm.app.regress.from_incident";
@@ -1152,7 +1190,7 @@ impl Report for types::AppRegressFromIncidentReport {
     }
 }
 impl Contract for types::AppServeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[42usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[44usize];
 }
 impl Report for types::AppServeReport {
     const COMMAND: &'static str = "x07-wasm.app.serve";
@@ -1172,7 +1210,7 @@ impl Report for types::AppServeReport {
     }
 }
 impl Contract for types::AppTestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[43usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[45usize];
 }
 impl Report for types::AppTestReport {
     const COMMAND: &'static str = "x07-wasm.app.test";
@@ -1192,7 +1230,7 @@ impl Report for types::AppTestReport {
     }
 }
 impl Contract for types::AppVerifyReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[44usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[46usize];
 }
 impl Report for types::AppVerifyReport {
     const COMMAND: &'static str = "x07-wasm.app.verify";
@@ -1212,10 +1250,10 @@ impl Report for types::AppVerifyReport {
     }
 }
 impl Contract for types::WasmArtifact {
-    const INFO: &'static ContractInfo = &CONTRACTS[45usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[47usize];
 }
 impl Contract for types::BuildReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[46usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[48usize];
 }
 impl Report for types::BuildReport {
     const COMMAND: &'static str = "x07-wasm.build";
@@ -1235,10 +1273,10 @@ impl Report for types::BuildReport {
     }
 }
 impl Contract for types::WasmCapsEvidence {
-    const INFO: &'static ContractInfo = &CONTRACTS[47usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[49usize];
 }
 impl Contract for types::CapsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[48usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[50usize];
 }
 impl Report for types::CapsValidateReport {
     const COMMAND: &'static str = "x07-wasm.caps.validate";
@@ -1257,8 +1295,28 @@ impl Report for types::CapsValidateReport {
         }
     }
 }
+impl Contract for types::CheckReport {
+    const INFO: &'static ContractInfo = &CONTRACTS[51usize];
+}
+impl Report for types::CheckReport {
+    const COMMAND: &'static str = "x07-wasm.check";
+    const SCHEMA_VERSION: &'static str = "x07.wasm.check.report@0.1.0";
+    const RESULT_PLACEHOLDER: &'static str = "{\"errors\":0,\"functions\":null,\"modules\":[],\"project\":{\"bytes_len\":0,\"path\":\"unknown\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"},\"warnings\":0}";
+    type Result = types::CheckReportResult;
+    fn assemble(envelope: Envelope<Self::Result>) -> Self {
+        Self {
+            schema_version: Self::SCHEMA_VERSION.to_owned(),
+            command: Self::COMMAND.to_owned(),
+            ok: envelope.ok,
+            exit_code: envelope.exit_code,
+            diagnostics: envelope.diagnostics,
+            meta: envelope.meta,
+            result: envelope.result,
+        }
+    }
+}
 impl Contract for types::CliParseReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[49usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[52usize];
 }
 impl Report for types::CliParseReport {
     const COMMAND: &'static str = "x07-wasm.cli.parse";
@@ -1278,7 +1336,7 @@ impl Report for types::CliParseReport {
     }
 }
 impl Contract for types::CliSpecrowsCheckReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[50usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[53usize];
 }
 impl Report for types::CliSpecrowsCheckReport {
     const COMMAND: &'static str = "x07-wasm.cli.specrows.check";
@@ -1298,10 +1356,10 @@ impl Report for types::CliSpecrowsCheckReport {
     }
 }
 impl Contract for types::Commands {
-    const INFO: &'static ContractInfo = &CONTRACTS[51usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[54usize];
 }
 impl Contract for types::CompletionsReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[53usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[56usize];
 }
 impl Report for types::CompletionsReport {
     const COMMAND: &'static str = "x07-wasm.completions";
@@ -1321,10 +1379,10 @@ impl Report for types::CompletionsReport {
     }
 }
 impl Contract for types::WasmComponentArtifact {
-    const INFO: &'static ContractInfo = &CONTRACTS[54usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[57usize];
 }
 impl Contract for types::ComponentBuildReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[55usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[58usize];
 }
 impl Report for types::ComponentBuildReport {
     const COMMAND: &'static str = "x07-wasm.component.build";
@@ -1344,7 +1402,7 @@ impl Report for types::ComponentBuildReport {
     }
 }
 impl Contract for types::ComponentComposeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[56usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[59usize];
 }
 impl Report for types::ComponentComposeReport {
     const COMMAND: &'static str = "x07-wasm.component.compose";
@@ -1364,10 +1422,10 @@ impl Report for types::ComponentComposeReport {
     }
 }
 impl Contract for types::WasmComponentProfile {
-    const INFO: &'static ContractInfo = &CONTRACTS[57usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[60usize];
 }
 impl Contract for types::ComponentProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[58usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[61usize];
 }
 impl Report for types::ComponentProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.component.profile.validate";
@@ -1387,7 +1445,7 @@ impl Report for types::ComponentProfileValidateReport {
     }
 }
 impl Contract for types::ComponentRunReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[59usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[62usize];
 }
 impl Report for types::ComponentRunReport {
     const COMMAND: &'static str = "x07-wasm.component.run";
@@ -1407,7 +1465,7 @@ impl Report for types::ComponentRunReport {
     }
 }
 impl Contract for types::ComponentTargetsReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[60usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[63usize];
 }
 impl Report for types::ComponentTargetsReport {
     const COMMAND: &'static str = "x07-wasm.component.targets";
@@ -1427,7 +1485,7 @@ impl Report for types::ComponentTargetsReport {
     }
 }
 impl Contract for types::DeployPlanReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[61usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[64usize];
 }
 impl Report for types::DeployPlanReport {
     const COMMAND: &'static str = "x07-wasm.deploy.plan";
@@ -1447,7 +1505,7 @@ impl Report for types::DeployPlanReport {
     }
 }
 impl Contract for types::DeviceBuildReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[62usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[65usize];
 }
 impl Report for types::DeviceBuildReport {
     const COMMAND: &'static str = "x07-wasm.device.build";
@@ -1467,7 +1525,7 @@ impl Report for types::DeviceBuildReport {
     }
 }
 impl Contract for types::DeviceIndexValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[63usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[66usize];
 }
 impl Report for types::DeviceIndexValidateReport {
     const COMMAND: &'static str = "x07-wasm.device.index.validate";
@@ -1487,7 +1545,7 @@ impl Report for types::DeviceIndexValidateReport {
     }
 }
 impl Contract for types::DevicePackageReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[64usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[67usize];
 }
 impl Report for types::DevicePackageReport {
     const COMMAND: &'static str = "x07-wasm.device.package";
@@ -1507,7 +1565,7 @@ impl Report for types::DevicePackageReport {
     }
 }
 impl Contract for types::DeviceProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[65usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[68usize];
 }
 impl Report for types::DeviceProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.device.profile.validate";
@@ -1527,7 +1585,7 @@ impl Report for types::DeviceProfileValidateReport {
     }
 }
 impl Contract for types::DeviceProvenanceAttestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[66usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[69usize];
 }
 impl Report for types::DeviceProvenanceAttestReport {
     const COMMAND: &'static str = "x07-wasm.device.provenance.attest";
@@ -1547,7 +1605,7 @@ impl Report for types::DeviceProvenanceAttestReport {
     }
 }
 impl Contract for types::DeviceProvenanceVerifyReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[67usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[70usize];
 }
 impl Report for types::DeviceProvenanceVerifyReport {
     const COMMAND: &'static str = "x07-wasm.device.provenance.verify";
@@ -1567,7 +1625,7 @@ impl Report for types::DeviceProvenanceVerifyReport {
     }
 }
 impl Contract for types::DeviceRegressFromIncidentReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[68usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[71usize];
 }
 impl Report for types::DeviceRegressFromIncidentReport {
     const COMMAND: &'static str = "x07-wasm.device.regress.from-incident";
@@ -1587,10 +1645,10 @@ impl Report for types::DeviceRegressFromIncidentReport {
     }
 }
 impl Contract for types::DeviceRunReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[69usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[72usize];
 }
 impl Contract for types::DeviceVerifyReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[70usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[73usize];
 }
 impl Report for types::DeviceVerifyReport {
     const COMMAND: &'static str = "x07-wasm.device.verify";
@@ -1610,10 +1668,10 @@ impl Report for types::DeviceVerifyReport {
     }
 }
 impl Contract for types::Diagnostics {
-    const INFO: &'static ContractInfo = &CONTRACTS[71usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[74usize];
 }
 impl Contract for types::DoctorReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[72usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[75usize];
 }
 impl Report for types::DoctorReport {
     const COMMAND: &'static str = "x07-wasm.doctor";
@@ -1633,7 +1691,7 @@ impl Report for types::DoctorReport {
     }
 }
 impl Contract for types::ExplainReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[73usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[76usize];
 }
 impl Report for types::ExplainReport {
     const COMMAND: &'static str = "x07-wasm.explain";
@@ -1653,7 +1711,7 @@ impl Report for types::ExplainReport {
     }
 }
 impl Contract for types::HttpContractsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[74usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[77usize];
 }
 impl Report for types::HttpContractsValidateReport {
     const COMMAND: &'static str = "x07-wasm.http.contracts.validate";
@@ -1673,7 +1731,7 @@ impl Report for types::HttpContractsValidateReport {
     }
 }
 impl Contract for types::HttpRegressFromIncidentReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[75usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[78usize];
 }
 impl Report for types::HttpRegressFromIncidentReport {
     const COMMAND: &'static str = "x07-wasm.http.regress.from-incident";
@@ -1693,7 +1751,7 @@ impl Report for types::HttpRegressFromIncidentReport {
     }
 }
 impl Contract for types::HttpServeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[76usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[79usize];
 }
 impl Report for types::HttpServeReport {
     const COMMAND: &'static str = "x07-wasm.http.serve";
@@ -1713,7 +1771,7 @@ impl Report for types::HttpServeReport {
     }
 }
 impl Contract for types::HttpTestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[77usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[80usize];
 }
 impl Report for types::HttpTestReport {
     const COMMAND: &'static str = "x07-wasm.http.test";
@@ -1733,10 +1791,10 @@ impl Report for types::HttpTestReport {
     }
 }
 impl Contract for types::WasmIncidentManifest {
-    const INFO: &'static ContractInfo = &CONTRACTS[78usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[81usize];
 }
 impl Contract for types::OpsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[79usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[82usize];
 }
 impl Report for types::OpsValidateReport {
     const COMMAND: &'static str = "x07-wasm.ops.validate";
@@ -1756,7 +1814,7 @@ impl Report for types::OpsValidateReport {
     }
 }
 impl Contract for types::PolicyValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[80usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[83usize];
 }
 impl Report for types::PolicyValidateReport {
     const COMMAND: &'static str = "x07-wasm.policy.validate";
@@ -1776,10 +1834,10 @@ impl Report for types::PolicyValidateReport {
     }
 }
 impl Contract for types::WasmProfile {
-    const INFO: &'static ContractInfo = &CONTRACTS[81usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[84usize];
 }
 impl Contract for types::ProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[82usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[85usize];
 }
 impl Report for types::ProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.profile.validate";
@@ -1799,7 +1857,7 @@ impl Report for types::ProfileValidateReport {
     }
 }
 impl Contract for types::ProvenanceAttestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[83usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[86usize];
 }
 impl Report for types::ProvenanceAttestReport {
     const COMMAND: &'static str = "x07-wasm.provenance.attest";
@@ -1819,7 +1877,7 @@ impl Report for types::ProvenanceAttestReport {
     }
 }
 impl Contract for types::ProvenanceVerifyReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[84usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[87usize];
 }
 impl Report for types::ProvenanceVerifyReport {
     const COMMAND: &'static str = "x07-wasm.provenance.verify";
@@ -1839,7 +1897,7 @@ impl Report for types::ProvenanceVerifyReport {
     }
 }
 impl Contract for types::RunReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[85usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[88usize];
 }
 impl Report for types::RunReport {
     const COMMAND: &'static str = "x07-wasm.run";
@@ -1859,13 +1917,13 @@ impl Report for types::RunReport {
     }
 }
 impl Contract for types::WasmRuntimeLimits {
-    const INFO: &'static ContractInfo = &CONTRACTS[86usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[89usize];
 }
 impl Contract for types::ScaffoldReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[87usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[90usize];
 }
 impl Contract for types::SchemaListReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[88usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[91usize];
 }
 impl Report for types::SchemaListReport {
     const COMMAND: &'static str = "x07-wasm.schema.list";
@@ -1885,7 +1943,7 @@ impl Report for types::SchemaListReport {
     }
 }
 impl Contract for types::SchemaShowReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[89usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[92usize];
 }
 impl Report for types::SchemaShowReport {
     const COMMAND: &'static str = "x07-wasm.schema.show";
@@ -1905,7 +1963,7 @@ impl Report for types::SchemaShowReport {
     }
 }
 impl Contract for types::ServeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[90usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[93usize];
 }
 impl Report for types::ServeReport {
     const COMMAND: &'static str = "x07-wasm.serve";
@@ -1925,7 +1983,7 @@ impl Report for types::ServeReport {
     }
 }
 impl Contract for types::SloEvalReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[91usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[94usize];
 }
 impl Report for types::SloEvalReport {
     const COMMAND: &'static str = "x07-wasm.slo.eval";
@@ -1945,7 +2003,7 @@ impl Report for types::SloEvalReport {
     }
 }
 impl Contract for types::SloValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[92usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[95usize];
 }
 impl Report for types::SloValidateReport {
     const COMMAND: &'static str = "x07-wasm.slo.validate";
@@ -1964,11 +2022,31 @@ impl Report for types::SloValidateReport {
         }
     }
 }
+impl Contract for types::TestReport {
+    const INFO: &'static ContractInfo = &CONTRACTS[96usize];
+}
+impl Report for types::TestReport {
+    const COMMAND: &'static str = "x07-wasm.test";
+    const SCHEMA_VERSION: &'static str = "x07.wasm.test.report@0.1.0";
+    const RESULT_PLACEHOLDER: &'static str = "{\"listed\":false,\"manifest\":{\"bytes_len\":0,\"path\":\"unknown\",\"sha256\":\"0000000000000000000000000000000000000000000000000000000000000000\"},\"module_roots\":[],\"profile\":{\"id\":\"unknown\",\"v\":1},\"summary\":{\"as_expected\":0,\"not_run\":0,\"selected\":0,\"skipped\":0,\"total\":0,\"unexpected\":0},\"tests\":[]}";
+    type Result = types::TestReportResult;
+    fn assemble(envelope: Envelope<Self::Result>) -> Self {
+        Self {
+            schema_version: Self::SCHEMA_VERSION.to_owned(),
+            command: Self::COMMAND.to_owned(),
+            ok: envelope.ok,
+            exit_code: envelope.exit_code,
+            diagnostics: envelope.diagnostics,
+            meta: envelope.meta,
+            result: envelope.result,
+        }
+    }
+}
 impl Contract for types::WasmToolchainProfile {
-    const INFO: &'static ContractInfo = &CONTRACTS[93usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[97usize];
 }
 impl Contract for types::ToolchainValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[94usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[98usize];
 }
 impl Report for types::ToolchainValidateReport {
     const COMMAND: &'static str = "x07-wasm.toolchain.validate";
@@ -1988,7 +2066,7 @@ impl Report for types::ToolchainValidateReport {
     }
 }
 impl Contract for types::WebUiBuildReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[95usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[99usize];
 }
 impl Report for types::WebUiBuildReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.build";
@@ -2008,7 +2086,7 @@ impl Report for types::WebUiBuildReport {
     }
 }
 impl Contract for types::WebUiContractsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[96usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[100usize];
 }
 impl Report for types::WebUiContractsValidateReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.contracts.validate";
@@ -2028,7 +2106,7 @@ impl Report for types::WebUiContractsValidateReport {
     }
 }
 impl Contract for types::WebUiProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[97usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[101usize];
 }
 impl Report for types::WebUiProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.profile.validate";
@@ -2048,7 +2126,7 @@ impl Report for types::WebUiProfileValidateReport {
     }
 }
 impl Contract for types::WebUiRegressFromIncidentReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[98usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[102usize];
 }
 impl Report for types::WebUiRegressFromIncidentReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.regress-from-incident";
@@ -2068,7 +2146,7 @@ impl Report for types::WebUiRegressFromIncidentReport {
     }
 }
 impl Contract for types::WebUiServeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[99usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[103usize];
 }
 impl Report for types::WebUiServeReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.serve";
@@ -2088,7 +2166,7 @@ impl Report for types::WebUiServeReport {
     }
 }
 impl Contract for types::WebUiTestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[100usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[104usize];
 }
 impl Report for types::WebUiTestReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.test";
@@ -2108,7 +2186,7 @@ impl Report for types::WebUiTestReport {
     }
 }
 impl Contract for types::WitValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[101usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[105usize];
 }
 impl Report for types::WitValidateReport {
     const COMMAND: &'static str = "x07-wasm.wit.validate";
@@ -2128,37 +2206,37 @@ impl Report for types::WitValidateReport {
     }
 }
 impl Contract for types::WorkloadSurfaceReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[102usize];
-}
-impl Contract for types::WebUiDispatch {
-    const INFO: &'static ContractInfo = &CONTRACTS[103usize];
-}
-impl Contract for types::WebUiEffect {
-    const INFO: &'static ContractInfo = &CONTRACTS[104usize];
-}
-impl Contract for types::WebUiFrame {
-    const INFO: &'static ContractInfo = &CONTRACTS[105usize];
-}
-impl Contract for types::WebUiPatchset {
     const INFO: &'static ContractInfo = &CONTRACTS[106usize];
 }
-impl Contract for types::WebUiProfile {
+impl Contract for types::WebUiDispatch {
     const INFO: &'static ContractInfo = &CONTRACTS[107usize];
 }
-impl Contract for types::WebUiTrace {
+impl Contract for types::WebUiEffect {
     const INFO: &'static ContractInfo = &CONTRACTS[108usize];
 }
-impl Contract for types::WebUiTree {
+impl Contract for types::WebUiFrame {
     const INFO: &'static ContractInfo = &CONTRACTS[109usize];
 }
-impl Contract for types::WorkloadPack {
+impl Contract for types::WebUiPatchset {
     const INFO: &'static ContractInfo = &CONTRACTS[110usize];
 }
-impl Contract for types::X07diag {
+impl Contract for types::WebUiProfile {
     const INFO: &'static ContractInfo = &CONTRACTS[111usize];
 }
-impl Contract for types::X07cliSpecrows {
+impl Contract for types::WebUiTrace {
     const INFO: &'static ContractInfo = &CONTRACTS[112usize];
+}
+impl Contract for types::WebUiTree {
+    const INFO: &'static ContractInfo = &CONTRACTS[113usize];
+}
+impl Contract for types::WorkloadPack {
+    const INFO: &'static ContractInfo = &CONTRACTS[114usize];
+}
+impl Contract for types::X07diag {
+    const INFO: &'static ContractInfo = &CONTRACTS[115usize];
+}
+impl Contract for types::X07cliSpecrows {
+    const INFO: &'static ContractInfo = &CONTRACTS[116usize];
 }
 /// Reads a document of the contract with this `$id` into its Rust type and writes it
 /// again; `None` when the contract has no documents. For tests of the types.
@@ -2215,6 +2293,9 @@ pub fn round_trip(
         }
         "https://x07.io/spec/x07-arch.wit.index.schema.json" => {
             Some(through::<types::ArchWitIndex>(document))
+        }
+        "https://x07.io/spec/x07-budget.profile.schema.json" => {
+            Some(through::<types::BudgetProfile>(document))
         }
         "https://x07.io/spec/x07-deploy.plan.schema.json" => {
             Some(through::<types::DeployPlan>(document))
@@ -2279,6 +2360,9 @@ pub fn round_trip(
         "https://x07.io/spec/x07-slo.profile.schema.json" => {
             Some(through::<types::SloProfile>(document))
         }
+        "https://x07.io/spec/x07-tests_manifest.schema.json" => {
+            Some(through::<types::TestsManifest>(document))
+        }
         "https://x07.io/spec/x07-wasm.app.build.report.schema.json" => {
             Some(through::<types::AppBuildReport>(document))
         }
@@ -2314,6 +2398,9 @@ pub fn round_trip(
         }
         "https://x07.io/spec/x07-wasm.caps.validate.report.schema.json" => {
             Some(through::<types::CapsValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.check.report.schema.json" => {
+            Some(through::<types::CheckReport>(document))
         }
         "https://x07.io/spec/x07-wasm.cli.parse.report.schema.json" => {
             Some(through::<types::CliParseReport>(document))
@@ -2443,6 +2530,9 @@ pub fn round_trip(
         }
         "https://x07.io/spec/x07-wasm.slo.validate.report.schema.json" => {
             Some(through::<types::SloValidateReport>(document))
+        }
+        "https://x07.io/spec/x07-wasm.test.report.schema.json" => {
+            Some(through::<types::TestReport>(document))
         }
         "https://x07.io/spec/x07-wasm.toolchain.profile.schema.json" => {
             Some(through::<types::WasmToolchainProfile>(document))

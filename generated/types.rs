@@ -1424,6 +1424,71 @@ pub struct BlobStoreSummary {
     /// Bytes that all blobs may have together.
     pub max_total_bytes: u64,
 }
+/// Limits that `budget.scope_from_arch_v1` gives to a scope, by the profile's id.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetProfile {
+    /// Bytes that may be allocated; 0 means no limit.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub alloc_bytes: ::std::option::Option<u32>,
+    /// Allocations; 0 means no limit.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub alloc_calls: ::std::option::Option<u32>,
+    /// Expressions that may be evaluated; 0 means no limit.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub fuel: ::std::option::Option<u32>,
+    /// Id of the profile; the file is named after it.
+    pub id: ::std::string::String,
+    /// Text that names the scope for people.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub label: ::std::option::Option<::std::string::String>,
+    /// Bytes that may be copied; 0 means no limit.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub memcpy_bytes: ::std::option::Option<u32>,
+    /// What happens when a limit is passed.
+    pub mode: BudgetProfileMode,
+    /// Buffers that may grow; 0 means no limit.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub realloc_calls: ::std::option::Option<u32>,
+    /// Ticks of the scheduler; 0 means no limit.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub sched_ticks: ::std::option::Option<u32>,
+    /// Version of the format.
+    pub schema_version: ::std::string::String,
+}
+/// What happens when a limit is passed.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum BudgetProfileMode {
+    #[serde(rename = "trap_v1")]
+    TrapV1,
+    #[serde(rename = "result_err_v1")]
+    ResultErrV1,
+    #[serde(rename = "stats_only_v1")]
+    StatsOnlyV1,
+    #[serde(rename = "yield_v1")]
+    YieldV1,
+}
+impl ::std::fmt::Display for BudgetProfileMode {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::TrapV1 => f.write_str("trap_v1"),
+            Self::ResultErrV1 => f.write_str("result_err_v1"),
+            Self::StatsOnlyV1 => f.write_str("stats_only_v1"),
+            Self::YieldV1 => f.write_str("yield_v1"),
+        }
+    }
+}
 /// Report of `x07-wasm build`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -1597,6 +1662,55 @@ pub struct CapsValidateReportResult {
     pub capabilities: FileStatus,
     /// SHA-256 over what decides on compatibility.
     pub compatibility_hash: ::std::string::String,
+}
+/// Report of `x07-wasm check`.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct CheckReport {
+    /// Command that made the report.
+    pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
+    pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
+    pub exit_code: u8,
+    /// Circumstances of the execution.
+    pub meta: Meta,
+    /// Whether no error was found.
+    pub ok: bool,
+    /// Outcome of the command.
+    pub result: CheckReportResult,
+    /// Version of the format.
+    pub schema_version: ::std::string::String,
+}
+/// One file of the program.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct CheckReportModule {
+    /// Size in bytes.
+    pub bytes_len: u64,
+    /// Id of the module; `main` for the entry.
+    pub id: ::std::string::String,
+    /// Path of the file; for a standard module its name.
+    pub path: ::std::string::String,
+    /// SHA-256 of the file; null for a module that is part of the language.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub sha256: ::std::option::Option<::std::string::String>,
+}
+/// What was found in a program.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct CheckReportResult {
+    /// Problems that prevent compilation; with --strict the warnings as well.
+    pub errors: u64,
+    /// Functions that the entry reaches, its own expression included; null when the program does not compile.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub functions: ::std::option::Option<u64>,
+    /// Files that were read, the entry first, then in the order of reading; standard modules among them.
+    pub modules: ::std::vec::Vec<CheckReportModule>,
+    /// Manifest of the project.
+    pub project: FileDigest,
+    /// Problems that do not.
+    pub warnings: u64,
 }
 /// Report of `x07-wasm cli parse`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
@@ -6829,6 +6943,583 @@ pub struct StreamPayload {
     /// The content, where it is UTF-8.
     #[serde(skip_serializing_if = "::std::option::Option::is_none")]
     pub text: ::std::option::Option<::std::string::String>,
+}
+/// Report of `x07-wasm test`.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReport {
+    /// Command that made the report.
+    pub command: ::std::string::String,
+    /// What was found, in the order in which it was found.
+    pub diagnostics: ::std::vec::Vec<Diagnostic>,
+    /// Exit code of the process.
+    pub exit_code: u8,
+    /// Circumstances of the execution.
+    pub meta: Meta,
+    /// Whether no error was found.
+    pub ok: bool,
+    /// Outcome of the command.
+    pub result: TestReportResult,
+    /// Version of the format.
+    pub schema_version: ::std::string::String,
+}
+/// One argument of a property.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportArgument {
+    /// Bytes in hexadecimal digits; null for an i32.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub hex: ::std::option::Option<::std::string::String>,
+    /// Its kind.
+    pub kind: TestsManifestParamKind,
+    /// Its name.
+    pub name: ::std::string::String,
+    /// Value of an i32; null for bytes.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub value_i32: ::std::option::Option<i64>,
+}
+/// The smallest arguments that were found for which a property does not hold.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportCounterexample {
+    /// Its arguments in order.
+    pub arguments: ::std::vec::Vec<TestReportArgument>,
+    /// Number of the failing case, counted from 0.
+    pub case: u32,
+    /// The case bytes, which the function read as its input.
+    pub input_hex: ::std::string::String,
+    /// Seed of the cases.
+    pub seed: u32,
+    /// How often smaller arguments were found.
+    pub shrinks: u32,
+}
+/// The operands of a failed comparison of bytes.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportDetails {
+    /// What it was compared with.
+    pub expected: TestReportExcerpt,
+    /// What the program had.
+    pub got: TestReportExcerpt,
+    /// Most bytes of each operand that are kept.
+    pub prefix_limit: u8,
+}
+/// The beginning of some bytes.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportExcerpt {
+    /// Length of the whole in bytes.
+    pub bytes_len: u32,
+    /// First bytes in lower-case hexadecimal digits.
+    pub hex: ::std::string::String,
+    /// The same as UTF-8, with U+FFFD in place of what is none.
+    pub text: ::std::string::String,
+}
+/// What the tests of a manifest gave.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportResult {
+    /// Whether the tests were only listed.
+    pub listed: bool,
+    /// Manifest of the tests.
+    pub manifest: FileDigest,
+    /// Folders in which modules were looked up, in order.
+    pub module_roots: ::std::vec::Vec<::std::string::String>,
+    /// Wasm profile whose memory and limits were in force.
+    pub profile: ProfileRef,
+    /// How many tests there are, and of which outcome.
+    pub summary: TestReportSummary,
+    /// Selected tests, sorted by id.
+    pub tests: ::std::vec::Vec<TestReportTest>,
+}
+/// Numbers of tests. Of those selected each is counted under exactly one of `as_expected`, `unexpected`, `skipped` and `not_run`, unless they were only listed.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportSummary {
+    /// Tests that ran and did what the manifest expects.
+    pub as_expected: u64,
+    /// Tests that were not run because an earlier one did not do what was expected.
+    pub not_run: u64,
+    /// Tests that the options select.
+    pub selected: u64,
+    /// Tests that were skipped.
+    pub skipped: u64,
+    /// Tests in the manifest.
+    pub total: u64,
+    /// Tests that did something else, or could not be compiled or run.
+    pub unexpected: u64,
+}
+/// One test.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportTest {
+    /// Whether that is what the manifest expects; true for tests that were skipped or listed, false for those not run.
+    pub as_expected: bool,
+    /// Code of a failure; null where there is none.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub code: ::std::option::Option<u32>,
+    /// Arguments for which a property does not hold.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub counterexample: ::std::option::Option<TestReportCounterexample>,
+    /// The two operands of a failed comparison.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub details: ::std::option::Option<TestReportDetails>,
+    /// Function that it calls.
+    pub entry: ::std::string::String,
+    /// Outcome that the manifest expects.
+    pub expect: TestsManifestExpect,
+    /// Fuel that the last call used; null where it was not measured.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub fuel_used: ::std::option::Option<u64>,
+    /// Its id.
+    pub id: ::std::string::String,
+    /// What it did. `pass`, `fail`, `skip`: what the function said, or the manifest for a test that is not run; `trap`: it trapped; `limit`: a limit was hit; `error`: it could not be compiled or run, gave no valid status record, or did not do the same each time; `not_run`: an earlier test did not do what was expected; `listed`: it was only listed.
+    pub outcome: TestReportTestOutcome,
+    /// Whether it is a property test.
+    pub property: bool,
+    /// Why it was skipped, failed to run, or trapped; null where nothing is to be said.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub reason: ::std::option::Option<::std::string::String>,
+    /// What the function returns.
+    pub returns: TestsManifestReturns,
+    /// How often the function was called.
+    pub runs: u32,
+    /// Where it trapped.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub trap: ::std::option::Option<TestReportTrap>,
+    /// Contract that was violated.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub violation: ::std::option::Option<TestReportViolation>,
+    /// World that it needs.
+    pub world: TestsManifestWorld,
+}
+/// What it did. `pass`, `fail`, `skip`: what the function said, or the manifest for a test that is not run; `trap`: it trapped; `limit`: a limit was hit; `error`: it could not be compiled or run, gave no valid status record, or did not do the same each time; `not_run`: an earlier test did not do what was expected; `listed`: it was only listed.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum TestReportTestOutcome {
+    #[serde(rename = "pass")]
+    Pass,
+    #[serde(rename = "fail")]
+    Fail,
+    #[serde(rename = "skip")]
+    Skip,
+    #[serde(rename = "trap")]
+    Trap,
+    #[serde(rename = "limit")]
+    Limit,
+    #[serde(rename = "error")]
+    Error,
+    #[serde(rename = "not_run")]
+    NotRun,
+    #[serde(rename = "listed")]
+    Listed,
+}
+impl ::std::fmt::Display for TestReportTestOutcome {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Pass => f.write_str("pass"),
+            Self::Fail => f.write_str("fail"),
+            Self::Skip => f.write_str("skip"),
+            Self::Trap => f.write_str("trap"),
+            Self::Limit => f.write_str("limit"),
+            Self::Error => f.write_str("error"),
+            Self::NotRun => f.write_str("not_run"),
+            Self::Listed => f.write_str("listed"),
+        }
+    }
+}
+/// A trap and its place.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportTrap {
+    /// Reason as a word, such as `out_of_bounds`; null when it is not known.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub cause: ::std::option::Option<::std::string::String>,
+    /// Function that trapped; null when it is not known.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub function: ::std::option::Option<::std::string::String>,
+    /// What happened, with function and place where they are known.
+    pub message: ::std::string::String,
+    /// Its module; null when it is not known.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub module: ::std::option::Option<::std::string::String>,
+    /// JSON pointer of the expression in the file of that module; null when it is not known.
+    #[serde(deserialize_with = "::std::option::Option::deserialize")]
+    pub ptr: ::std::option::Option<::std::string::String>,
+}
+/// A contract clause that did not hold.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportViolation {
+    /// Id of the clause.
+    pub clause_id: ::std::string::String,
+    /// Position of the clause in its list.
+    pub clause_index: u32,
+    /// JSON pointer of the clause in the file of the function's module.
+    pub clause_ptr: ::std::string::String,
+    /// Function whose contract it is.
+    pub function: ::std::string::String,
+    /// Which contract, and when it was checked.
+    pub kind: TestReportViolationKind,
+    /// Values that the clause asks to show.
+    pub witnesses: ::std::vec::Vec<TestReportWitness>,
+}
+/// Which contract, and when it was checked.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum TestReportViolationKind {
+    #[serde(rename = "requires")]
+    Requires,
+    #[serde(rename = "ensures")]
+    Ensures,
+    #[serde(rename = "invariant_entry")]
+    InvariantEntry,
+    #[serde(rename = "invariant_exit")]
+    InvariantExit,
+}
+impl ::std::fmt::Display for TestReportViolationKind {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Requires => f.write_str("requires"),
+            Self::Ensures => f.write_str("ensures"),
+            Self::InvariantEntry => f.write_str("invariant_entry"),
+            Self::InvariantExit => f.write_str("invariant_exit"),
+        }
+    }
+}
+/// A value that a contract clause shows.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportWitness {
+    /// Code of a result that is an error.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub err_code_u32: ::std::option::Option<u32>,
+    /// First bytes, at most 256, in hexadecimal digits.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub hex: ::std::option::Option<::std::string::String>,
+    /// Length of bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub len: ::std::option::Option<u32>,
+    /// Value of another result that is ok.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub ok: ::std::option::Option<TestReportWitnessValue>,
+    /// Value of a result_i32 that is ok.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub ok_i32: ::std::option::Option<i64>,
+    /// Which side a result is on: `ok` or `err`.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub tag: ::std::option::Option<::std::string::String>,
+    /// Whether there are more bytes than `hex` shows.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub truncated: ::std::option::Option<bool>,
+    /// Its type.
+    pub ty: ::std::string::String,
+    /// Value of an i32.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub value_i32: ::std::option::Option<i64>,
+}
+/// Bytes within a result.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportWitnessBytes {
+    /// First bytes, at most 256, in hexadecimal digits.
+    pub hex: ::std::string::String,
+    /// Length in bytes.
+    pub len: u32,
+    /// Whether there are more bytes than `hex` shows.
+    pub truncated: bool,
+    /// Their type.
+    pub ty: ::std::string::String,
+}
+/// Value within a result: bytes, or again a result.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestReportWitnessValue {
+    /// Code of a result that is an error.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub err_code_u32: ::std::option::Option<u32>,
+    /// First bytes, at most 256, in hexadecimal digits.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub hex: ::std::option::Option<::std::string::String>,
+    /// Length of bytes.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub len: ::std::option::Option<u32>,
+    /// Bytes of a result that is ok.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub ok: ::std::option::Option<TestReportWitnessBytes>,
+    /// Which side a result is on: `ok` or `err`.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub tag: ::std::option::Option<::std::string::String>,
+    /// Whether there are more bytes than `hex` shows.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub truncated: ::std::option::Option<bool>,
+    /// Its type.
+    pub ty: ::std::string::String,
+}
+/// The tests of an X07 project, by convention `tests/tests.json`.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestsManifest {
+    /// Version of the format; 0.2.0 adds inputs.
+    pub schema_version: TestsManifestSchemaVersion,
+    /// Tests; their ids are unique.
+    pub tests: ::std::vec::Vec<TestsManifestTest>,
+}
+/// An expected outcome.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum TestsManifestExpect {
+    #[serde(rename = "pass")]
+    Pass,
+    #[serde(rename = "fail")]
+    Fail,
+    #[serde(rename = "skip")]
+    Skip,
+}
+impl ::std::fmt::Display for TestsManifestExpect {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::Pass => f.write_str("pass"),
+            Self::Fail => f.write_str("fail"),
+            Self::Skip => f.write_str("skip"),
+        }
+    }
+}
+/// One argument of a property.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestsManifestParam {
+    /// Kind of its values.
+    pub kind: TestsManifestParamKind,
+    /// Greatest value of an i32; the greatest there is where nothing is said.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub max: ::std::option::Option<i64>,
+    /// Greatest length of bytes; 64 where nothing is said.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub max_len: ::std::option::Option<u32>,
+    /// Least value of an i32; the least there is where nothing is said.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub min: ::std::option::Option<i64>,
+    /// Name for reports.
+    pub name: ::std::string::String,
+}
+/// Kind of an argument.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum TestsManifestParamKind {
+    #[serde(rename = "i32")]
+    I32,
+    #[serde(rename = "bytes")]
+    Bytes,
+}
+impl ::std::fmt::Display for TestsManifestParamKind {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::I32 => f.write_str("i32"),
+            Self::Bytes => f.write_str("bytes"),
+        }
+    }
+}
+/// How the inputs of a property test are made. The function reads them from `input`, laid out as `std.pbt.case_v1` describes. Members that are not listed here are ignored.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+pub struct TestsManifestPbt {
+    /// Number of inputs to try; 100 where nothing is said.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub cases: ::std::option::Option<u32>,
+    /// Most calls that are spent on finding smaller arguments of a failure; 1000 where nothing is said.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub max_shrinks: ::std::option::Option<u32>,
+    /// Arguments of the property, in order; none where nothing is said.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub params: ::std::option::Option<::std::vec::Vec<TestsManifestParam>>,
+    /// Seed that the inputs depend on; 0 where nothing is said.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub seed: ::std::option::Option<u32>,
+    #[serde(flatten)]
+    pub extra: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+}
+/// What the function of a test returns: a result whose error is a code, or the bytes of a status record.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum TestsManifestReturns {
+    #[serde(rename = "result_i32")]
+    ResultI32,
+    #[serde(rename = "bytes_status_v1")]
+    BytesStatusV1,
+}
+impl ::std::fmt::Display for TestsManifestReturns {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::ResultI32 => f.write_str("result_i32"),
+            Self::BytesStatusV1 => f.write_str("bytes_status_v1"),
+        }
+    }
+}
+/// Version of the format; 0.2.0 adds inputs.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum TestsManifestSchemaVersion {
+    #[serde(rename = "x07.tests_manifest@0.1.0")]
+    X07TestsManifest010,
+    #[serde(rename = "x07.tests_manifest@0.2.0")]
+    X07TestsManifest020,
+}
+impl ::std::fmt::Display for TestsManifestSchemaVersion {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::X07TestsManifest010 => f.write_str("x07.tests_manifest@0.1.0"),
+            Self::X07TestsManifest020 => f.write_str("x07.tests_manifest@0.2.0"),
+        }
+    }
+}
+/// One test: a function without parameters that says whether something holds.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct TestsManifestTest {
+    /// Function to call: id of its module, a dot, its name.
+    pub entry: ::std::string::String,
+    /// Outcome that is expected; `pass` where nothing is said.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub expect: ::std::option::Option<TestsManifestExpect>,
+    /// Folder of fixtures; for worlds with files.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub fixture_root: ::std::option::Option<::std::string::String>,
+    /// Name of the test, in printable ASCII characters.
+    pub id: ::std::string::String,
+    /// Bytes that `input` names, in standard base64. Version 0.2.0 only.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub input_b64: ::std::option::Option<::std::string::String>,
+    /// File with the bytes that `input` names, relative to the folder of the manifest. Version 0.2.0 only.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub input_path: ::std::option::Option<::std::string::String>,
+    /// Makes it a property test: the function is called for many inputs.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub pbt: ::std::option::Option<TestsManifestPbt>,
+    /// Policy of a sandbox; for worlds of an operating system.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub policy_json: ::std::option::Option<::std::string::String>,
+    /// Whether the run time must attest itself; for worlds of an operating system.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub require_runtime_attestation: ::std::option::Option<bool>,
+    /// Capsules that the test needs; for worlds of an operating system.
+    #[serde(default, skip_serializing_if = "::std::option::Option::is_none")]
+    pub required_capsules: ::std::option::Option<::std::vec::Vec<::std::string::String>>,
+    /// What the function returns; `result_i32` where nothing is said.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub returns: ::std::option::Option<TestsManifestReturns>,
+    /// Whether the test only tries the sandbox; for worlds of an operating system.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub sandbox_smoke: ::std::option::Option<bool>,
+    /// Fuel of a call, in place of the default of the command.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub solve_fuel: ::std::option::Option<u64>,
+    /// Most milliseconds that a call may take.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub timeout_ms: ::std::option::Option<u64>,
+    /// World that it needs. `x07-wasm test` runs `solve-pure` and skips the others.
+    pub world: TestsManifestWorld,
+}
+/// Capabilities that a program may use.
+#[derive(
+    ::serde::Deserialize,
+    ::serde::Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    Ord,
+    PartialEq,
+    PartialOrd
+)]
+pub enum TestsManifestWorld {
+    #[serde(rename = "solve-pure")]
+    SolvePure,
+    #[serde(rename = "solve-fs")]
+    SolveFs,
+    #[serde(rename = "solve-rr")]
+    SolveRr,
+    #[serde(rename = "solve-kv")]
+    SolveKv,
+    #[serde(rename = "solve-full")]
+    SolveFull,
+    #[serde(rename = "run-os")]
+    RunOs,
+    #[serde(rename = "run-os-sandboxed")]
+    RunOsSandboxed,
+}
+impl ::std::fmt::Display for TestsManifestWorld {
+    fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+        match *self {
+            Self::SolvePure => f.write_str("solve-pure"),
+            Self::SolveFs => f.write_str("solve-fs"),
+            Self::SolveRr => f.write_str("solve-rr"),
+            Self::SolveKv => f.write_str("solve-kv"),
+            Self::SolveFull => f.write_str("solve-full"),
+            Self::RunOs => f.write_str("run-os"),
+            Self::RunOsSandboxed => f.write_str("run-os-sandboxed"),
+        }
+    }
 }
 /// This tool and the tools that it found or contains, by version.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]

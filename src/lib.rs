@@ -8,7 +8,7 @@
 //! | report | [`report`] | diagnostics, exit codes, one report for every run |
 //! | compiler | [`compiler`] | x07AST → core wasm |
 //! | engine | [`engine`] | runs wasm under limits |
-//! | domain | [`project`], [`wasm`], [`wasm_profile`], [`toolchain`] | one subject each, as functions |
+//! | domain | [`project`], [`wasm`], [`wasm_profile`], [`toolchain`], [`testing`] | one subject each, as functions |
 //! | commands | `commands` | arguments → domain calls → result |
 //! | cli | [`cli`] | the command line and the process's streams |
 
@@ -22,6 +22,7 @@ mod panic_place;
 pub mod project;
 pub mod report;
 pub mod solve;
+pub mod testing;
 pub mod toolchain;
 pub mod wasm;
 pub mod wasm_profile;

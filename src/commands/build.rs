@@ -163,6 +163,7 @@ fn build(
         x07: args.x07.as_deref(),
         emit_dir,
         wasm,
+        strip: args.strip,
     };
     let produced = produce::produce(context, &request)?;
     result.emit.c_path = produced.c_path.as_deref().map(shown).unwrap_or_default();

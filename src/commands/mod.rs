@@ -3,6 +3,7 @@
 //! Logic that a second command would need belongs to a domain folder and not here.
 
 mod build;
+mod check;
 mod cli_specrows_check;
 mod completions;
 mod doctor;
@@ -12,6 +13,7 @@ mod profile_validate;
 mod run;
 mod schema_list;
 mod schema_show;
+mod test;
 mod toolchain_validate;
 
 use crate::report::emit::{self, Finished};
@@ -36,6 +38,7 @@ pub type ResultOf<A> = <<A as CommandArgs>::Report as Report>::Result;
 pub fn dispatch(invocation: Invocation, context: Context) -> Finished {
     match invocation {
         Invocation::Build(args) => handle(args, context),
+        Invocation::Check(args) => handle(args, context),
         Invocation::CliSpecrowsCheck(args) => handle(args, context),
         Invocation::Completions(args) => handle(args, context),
         Invocation::Doctor(args) => handle(args, context),
@@ -44,6 +47,7 @@ pub fn dispatch(invocation: Invocation, context: Context) -> Finished {
         Invocation::Run(args) => handle(args, context),
         Invocation::SchemaList(args) => handle(args, context),
         Invocation::SchemaShow(args) => handle(args, context),
+        Invocation::Test(args) => handle(args, context),
         Invocation::ToolchainValidate(args) => handle(args, context),
     }
 }

@@ -3,7 +3,6 @@
 use super::{Handler, ResultOf};
 use crate::build::checks::{self, Rules};
 use crate::build::produce::{self, Backend, Request};
-use crate::compiler::emit::sites::SiteTable;
 use crate::contract::digest;
 use crate::contract::files::Files;
 use crate::contract::files::{
@@ -16,6 +15,7 @@ use crate::report::incident::{Incident, run_id};
 use crate::report::{Code, Context, Diag, Stage, emit};
 use crate::solve::input::{self, Input};
 use crate::solve::limits::{Overrides, engine_config};
+use crate::solve::sites::site_table;
 use crate::solve::{explain, input::blob};
 use crate::wasm;
 use crate::wasm_profile::{Selected, Selection, select};
@@ -145,6 +145,7 @@ fn module(args: &RunArgs, context: &mut Context, selected: &Selected) -> Result<
         x07: args.x07.as_deref(),
         emit_dir: &place.join("emit"),
         wasm: &place.join("program.wasm"),
+        strip: false,
     };
     let outputs = context.files.outputs_so_far();
     let made = produce::produce(context, &request);
@@ -302,13 +303,6 @@ fn write_output(context: &mut Context, path: &Path, output: &[u8]) -> Result<(),
     }
     let written = context.files.write(path, output);
     written.map(|_| ()).map_err(|e| Diag::new(Code::OutputWriteFailed, format!("the output cannot be written: {e}")))
-}
-
-/// The module's table of source places, if it has a valid one.
-fn site_table(bytes: &[u8]) -> Option<SiteTable> {
-    let range = wasm::inspect(bytes).ok()?.sites?;
-    let section = bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)?;
-    SiteTable::read(section).ok()
 }
 
 /// What a failed run leaves behind.

@@ -1,6 +1,8 @@
 //! What an engine failure means: a coded diagnostic, and for a trap the place in the program.
 
+use super::violation::{self, Violation};
 use crate::compiler::emit::sites::SiteTable;
+use crate::compiler::ir::Trap as Reason;
 use crate::engine::{EngineError, EngineWarning, ExportError, SolveError, Trap};
 use crate::report::{Code, Diag};
 
@@ -45,6 +47,8 @@ pub struct Explained {
     pub diag: Diag,
     /// The trap's text, when the guest trapped or hit a limit that traps.
     pub trap: Option<String>,
+    /// The contract clause that did not hold, when that is why.
+    pub violation: Option<Violation>,
 }
 
 /// Explains why a call gave no output. `sites` is the module's table of source places, if it has one.
@@ -54,8 +58,10 @@ pub fn solve_error(error: &SolveError, sites: Option<&SiteTable>) -> Explained {
     let limit = |code, cure: &str| Explained {
         diag: Diag::new(code, format!("the program was stopped: {text}; {cure}")),
         trap: Some(text.clone()),
+        violation: None,
     };
-    let refused = |code, cure: &str| Explained { diag: Diag::new(code, format!("{text}; {cure}")), trap: None };
+    let refused =
+        |code, cure: &str| Explained { diag: Diag::new(code, format!("{text}; {cure}")), trap: None, violation: None };
     match error {
         SolveError::Fuel => limit(Code::BudgetExceededCpuFuel, "raise --max-fuel if the program needs more"),
         SolveError::Memory { .. } => {
@@ -137,5 +143,13 @@ fn trap(trap: &Trap, sites: Option<&SiteTable>) -> Explained {
     if calls.len() > 1 {
         diag = diag.data("calls", calls);
     }
-    Explained { diag, trap: Some(text) }
+    let violation = match (reason, &trap.record, sites) {
+        (Some(Reason::Contract), Some(record), Some(sites)) => violation::of(record, sites),
+        _ => None,
+    };
+    if let Some(violation) = &violation {
+        text = format!("{text}: {} `{}` of {}", violation.kind, violation.clause_id, violation.function);
+        diag = diag.data("contract", violation.to_value());
+    }
+    Explained { diag, trap: Some(text), violation }
 }

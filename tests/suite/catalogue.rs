@@ -12,10 +12,11 @@ use x07_wasm_contracts::diagnostics::{CODES, Code, CodeInfo, Severity, Stage};
 use x07_wasm_contracts::types::Diagnostic;
 
 /// Codes that no test names, because nothing outside the tool can bring them about; with the reason.
-const NOT_PROVOKED: [(&str, &str); 4] = [
+const NOT_PROVOKED: [(&str, &str); 5] = [
     ("X07WASM_INTERNAL_ERROR", "says that an invariant of the tool is broken"),
     ("X07WASM_INTERNAL_REPORT_INVALID", "says that the tool made a report against its own contract"),
     ("X07WASM_SPECROWS_DRIFT", "says that rows and parser differ, which one table makes impossible"),
+    ("X07WASM_TEST_NOT_REPEATABLE", "needs a solve-pure program that does not do the same twice"),
     ("X07WASM_WASM_COMPILE_FAILED", "needs a module that is valid and that the engine cannot translate"),
 ];
 

@@ -1,22 +1,23 @@
 //! What every command's report has in common.
 
 use super::{bare, without_call};
-use crate::support::Place;
+use crate::support::{Place, copy_tree, root};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use x07_wasm_contracts::cli::COMMANDS;
 
 /// Every command: scope, a line that succeeds, a line that fails on its input, and the code and exit
-/// code of that failure. `echo/` is the example project of that name.
+/// code of that failure. `echo/` and `word_count/` are the example projects of these names.
 /// Name, arguments, and for a failure what the report holds.
 type Case = (&'static str, &'static str, Option<(&'static str, u8, &'static str)>);
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 12] = [
     (
         "build",
         "build --project echo/x07.json --out out.wasm",
         Some(("build --project no.json", 3, "X07WASM_PROJECT_READ_FAILED")),
     ),
+    ("check", "check --project echo/x07.json", Some(("check --project no.json", 3, "X07WASM_PROJECT_READ_FAILED"))),
     (
         "cli-specrows-check",
         "cli specrows check",
@@ -38,11 +39,23 @@ const CASES: [Case; 10] = [
     ("schema-list", "schema list", None),
     ("schema-show", "schema show x07diag", Some(("schema show no", 3, "X07WASM_SCHEMA_UNKNOWN"))),
     (
+        "test",
+        "test --project word_count/x07.json",
+        Some(("test --manifest no.json", 3, "X07WASM_TEST_MANIFEST_READ_FAILED")),
+    ),
+    (
         "toolchain-validate",
         "toolchain validate",
         Some(("toolchain validate --profile no.json", 3, "X07WASM_TOOLCHAIN_PROFILE_READ_FAILED")),
     ),
 ];
+
+/// A folder with the projects that the lines name.
+fn projects() -> Place {
+    let place = Place::with_example("echo");
+    copy_tree(&root().join("examples/word_count"), &place.path("word_count"));
+    place
+}
 
 fn words(line: &str) -> Vec<&str> {
     line.split(' ').collect()
@@ -57,7 +70,7 @@ fn the_table_of_cases_has_every_command() {
 
 #[test]
 fn every_command_reports_success_and_failure_by_its_own_contract() {
-    let place = Place::with_example("echo");
+    let place = projects();
     for (scope, good, bad) in CASES {
         let command = COMMANDS.iter().find(|c| c.scope == scope).expect("listed");
         let lines = [Some((good, 0, "")), bad];
@@ -144,7 +157,7 @@ fn the_elapsed_time_is_the_real_one() {
 
 #[test]
 fn two_runs_differ_at_most_in_the_elapsed_time() {
-    let place = Place::with_example("echo");
+    let place = projects();
     for (_, good, bad) in CASES {
         for line in [Some(good), bad.map(|b| b.0)].into_iter().flatten() {
             let args = [words(line), vec!["--json"]].concat();
@@ -160,7 +173,7 @@ fn two_runs_differ_at_most_in_the_elapsed_time() {
 
 #[test]
 fn people_get_the_same_verdict_without_a_report() {
-    let place = Place::with_example("echo");
+    let place = projects();
     for (_, good, bad) in CASES {
         let run = bare(&place, &words(good));
         assert_eq!(run.status, 0, "{good}: {}", run.stderr);
