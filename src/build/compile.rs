@@ -11,7 +11,8 @@ use crate::wasm_profile::memory_sizes;
 use serde_json::Value;
 use x07_wasm_contracts::types::{PatchAdd, PatchOp, PatchRemove, PatchReplace, WasmProfile};
 
-/// Compiles a project in memory. The files that it read are recorded.
+/// Compiles a project in memory; with `strip`, without what only explains the module. The files
+/// that it read are recorded.
 ///
 /// # Errors
 /// Every error of the program; warnings come with success, too.
@@ -19,9 +20,10 @@ pub fn project(
     files: &mut Files,
     project: &Project,
     profile: &WasmProfile,
+    strip: bool,
     notices: &mut Vec<Diag>,
 ) -> Result<Vec<u8>, Vec<Diag>> {
-    let target = target(profile)?;
+    let target = Target { strip, ..target(profile)? };
     let source = ProjectSource::new(project);
     let compiled = compiler::compile(&source, &options(), &target);
     source.into_read().into_iter().for_each(|digest| files.record_input(digest));
@@ -37,7 +39,8 @@ pub fn project(
 
 /// The compiler's limits, with the documented environment variables applied. A variable that is
 /// not a positive number counts as absent.
-fn options() -> Options {
+#[must_use]
+pub fn options() -> Options {
     let limit = |name: &str, default: usize| {
         std::env::var(name).ok().and_then(|v| v.trim().parse().ok()).filter(|n| *n > 0).unwrap_or(default)
     };
@@ -53,11 +56,11 @@ fn options() -> Options {
 ///
 /// # Errors
 /// Why no module can have that memory; a profile that was selected has been checked for it.
-fn target(profile: &WasmProfile) -> Result<Target, Vec<Diag>> {
+pub fn target(profile: &WasmProfile) -> Result<Target, Vec<Diag>> {
     let wrong = |text: &String| Diag::new(Code::ProfileLoadFailed, format!("wasm profile {}: {text}", profile.id));
     let sizes = memory_sizes(profile).map_err(|problems| problems.iter().map(wrong).collect::<Vec<_>>())?;
     let producer = format!("x07-wasm {}", env!("CARGO_PKG_VERSION"));
-    Ok(Target { initial_memory_bytes: sizes.initial, max_memory_bytes: sizes.max, producer })
+    Ok(Target { initial_memory_bytes: sizes.initial, max_memory_bytes: sizes.max, producer, strip: false })
 }
 
 /// A problem of a program as a diagnostic.

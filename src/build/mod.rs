@@ -1,4 +1,4 @@
-//! From an opened project to a checked module: what `build` and `run --project` share.
+//! From an opened project to a checked module: what `build`, `run --project`, `check` and `test` share.
 //!
 //! | module | job |
 //! |---|---|

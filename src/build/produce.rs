@@ -48,6 +48,8 @@ pub struct Request<'a> {
     pub emit_dir: &'a Path,
     /// Where external tools put the module.
     pub wasm: &'a Path,
+    /// Whether to leave out what only explains the module. Only the built-in compiler can.
+    pub strip: bool,
 }
 
 /// What was made.
@@ -71,6 +73,10 @@ pub struct Produced {
 pub fn produce(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
     if request.backend == Backend::Native && request.x07.is_none() {
         built_in(context, request)
+    } else if request.strip {
+        let message = "--strip is for the built-in compiler; leave it out, or leave out --x07 and the C backend";
+        context.push(Diag::new(Code::CliArgsInvalid, message).data("stage", "backend"));
+        None
     } else {
         external(context, request)
     }
@@ -79,9 +85,14 @@ pub fn produce(context: &mut Context, request: &Request<'_>) -> Option<Produced>
 fn built_in(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
     let project = reported(context, |context| project::open(&mut context.files, request.project))?;
     let mut notices = Vec::new();
-    let wasm =
-        reported(context, |context| compile::project(&mut context.files, &project, request.profile, &mut notices))?;
+    let wasm = reported(context, |context| {
+        compile::project(&mut context.files, &project, request.profile, request.strip, &mut notices)
+    })?;
     context.extend(notices);
+    let mut x07_build_args = memory_args(request);
+    if request.strip {
+        x07_build_args.push("--strip".to_owned());
+    }
     Some(Produced {
         wasm,
         name: project.name,
@@ -89,7 +100,7 @@ fn built_in(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
         h_path: None,
         toolchain: toolchain(linked::X07.to_owned()),
         repro: WasmArtifactRepro {
-            x07_build_args: memory_args(request),
+            x07_build_args,
             clang_args: Vec::new(),
             wasm_ld_args: request.profile.wasm_ld.ldflags.clone(),
         },

@@ -7,6 +7,7 @@
 //! | `module` | one file: JSON → declarations, every structural rule |
 //! | `resolve` | all files: imports, visibility, what is reachable |
 //! | `types` | the types and brands that programs write |
+//! | `generic` | type arguments, bounds, specialisations of generic functions |
 //! | `check` | one function: types, moves, borrows; builds the intermediate representation |
 //! | [`ir`] | the intermediate representation |
 //! | [`emit`] | intermediate representation → wasm |
@@ -17,6 +18,7 @@
 
 mod check;
 pub mod emit;
+mod generic;
 pub mod ir;
 mod module;
 pub mod problem;
@@ -117,7 +119,7 @@ fn with_deep_stack<R>(work: impl FnOnce() -> R) -> R {
 fn check_here(source: &dyn ModuleSource, options: &Options) -> Checked {
     let mut sink = Sink::default();
     let loaded = resolve::load(source, options, &mut sink);
-    let program = if loaded.broken { None } else { check_modules(&loaded, options, &mut sink) };
+    let program = if loaded.broken { None } else { check_modules(source, &loaded, options, &mut sink) };
     let program = program.filter(|_| sink.errors() == 0);
     let texts: Vec<&str> = loaded.files.iter().map(|file| file.text.as_str()).collect();
     let problems = sink.finish(&texts);
@@ -129,7 +131,12 @@ fn check_here(source: &dyn ModuleSource, options: &Options) -> Checked {
     Checked { program, problems, modules }
 }
 
-fn check_modules(loaded: &resolve::Loaded, options: &Options, sink: &mut Sink) -> Option<ir::Program> {
+fn check_modules(
+    source: &dyn ModuleSource,
+    loaded: &resolve::Loaded,
+    options: &Options,
+    sink: &mut Sink,
+) -> Option<ir::Program> {
     // Every text was read once already; a second reading gives the same nodes the same ids.
     let trees: Vec<Tree<'_>> =
         loaded.files.iter().filter_map(|file| Tree::parse(&file.text, Limits::PROGRAM).ok()).collect();
@@ -137,16 +144,6 @@ fn check_modules(loaded: &resolve::Loaded, options: &Options, sink: &mut Sink) -
         return None;
     }
     let index = resolve::index(loaded, &trees, sink);
-    let reach = resolve::reach(&loaded.modules, &trees, &index);
-    if reach.nodes > options.max_ast_nodes {
-        let message = format!(
-            "the program's reachable functions have {} nodes, at most {} are allowed; split or simplify it",
-            reach.nodes, options.max_ast_nodes
-        );
-        let problem = Problem::error(Code::X07cLimitExceeded, Stage::Lower, message);
-        let path = loaded.files.first().map_or("", |file| file.path.as_str());
-        sink.push(0, 0, problem.placed(resolve::ENTRY_ID, path, String::new()));
-        return None;
-    }
-    check::program(loaded, &trees, &index, &reach, options, sink)
+    let reach = resolve::reach(loaded, &trees, &index, options, sink)?;
+    check::program(source, loaded, &trees, &index, &reach, options, sink)
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
 use super::Options;
-use super::module::{self, Expect, Import, Module};
+use super::generic::{self, Bindings, GroundType, ValueType};
+use super::module::{self, Expect, FunctionDecl, Import, Module, TypeParam};
 use super::problem::{Problem, Sink};
 use super::source::{ModuleSource, ModuleText, SourceError};
 use super::std_modules;
@@ -66,7 +67,10 @@ pub(super) fn load(source: &dyn ModuleSource, options: &Options, sink: &mut Sink
         broken: false,
     };
     loader.entry(options.max_entry_bytes);
-    loader.imports();
+    if !loader.files.is_empty() {
+        loader.imports(0);
+    }
+    loader.implicit_imports();
     Loaded {
         files: loader.files,
         modules: loader.modules.into_iter().flatten().collect(),
@@ -120,11 +124,9 @@ impl Loader<'_> {
         self.progress.insert(id.to_owned(), Progress::Open);
     }
 
-    fn imports(&mut self) {
-        let mut open: Vec<Frame> = Vec::new();
-        if !self.files.is_empty() {
-            open.push(Frame { file: 0, next: 0 });
-        }
+    /// Loads what a file imports.
+    fn imports(&mut self, file: usize) {
+        let mut open = vec![Frame { file, next: 0 }];
         while let Some(frame) = open.last_mut() {
             let file = frame.file;
             let next = frame.next;
@@ -146,6 +148,18 @@ impl Loader<'_> {
                     }
                 }
             }
+        }
+    }
+
+    /// Loads standard modules that some module uses without naming them.
+    fn implicit_imports(&mut self) {
+        if self.progress.contains_key(generic::HASH_MODULE) {
+            return;
+        }
+        let uses = self.modules.iter().map(|module| module.as_ref().and_then(|module| module.hashes));
+        let Some((user, node)) = uses.enumerate().find_map(|(user, node)| Some((user, node?))) else { return };
+        if self.module(user, &Import { id: generic::HASH_MODULE.to_owned(), node }) {
+            self.imports(self.files.len() - 1);
         }
     }
 
@@ -345,59 +359,233 @@ pub(super) struct Facts {
     pub exits: HashSet<NodeId>,
     /// Nodes that contain, or are, an assignment to a variable.
     pub writes: HashSet<NodeId>,
+    /// Nodes that contain, or are, an operation that may wait for other tasks.
+    pub waits: HashSet<NodeId>,
 }
+
+/// A function that is used: an ordinary one, or a specialisation of a generic one.
+pub(super) struct Instance {
+    /// How messages name it.
+    pub name: String,
+    /// Its declaration; none for the entry's expression.
+    pub owner: Option<FunctionRef>,
+    /// Its type arguments.
+    pub args: Vec<GroundType>,
+}
+
+/// Heads of what may wait for other tasks, sorted. Leaving a task scope does as well.
+static WAITING: [&str; 14] = [
+    "await",
+    "budget.scope_from_arch_v1",
+    "budget.scope_v1",
+    "chan.bytes.recv",
+    "chan.bytes.send",
+    "task.join.bytes",
+    "task.join.result_bytes",
+    "task.scope.await_slot_bytes_v1",
+    "task.scope.await_slot_result_bytes_v1",
+    "task.scope.select_v1",
+    "task.scope.wait_all_v1",
+    "task.scope_v1",
+    "task.sleep",
+    "task.yield",
+];
 
 /// What the program uses.
 pub(super) struct Reach {
-    /// The symbols of all reachable functions; `solve` is one of them.
-    pub symbols: BTreeSet<String>,
+    /// All reachable functions by symbol; `solve` is one of them.
+    pub instances: BTreeMap<String, Instance>,
     /// For each module, facts about the bodies of its reachable functions.
     pub facts: Vec<Facts>,
-    /// How many nodes the expressions of all reachable functions have.
-    pub nodes: usize,
 }
 
 /// Finds what is reachable from the entry's expression: a function is when its name is the head of
-/// some list there.
-pub(super) fn reach(modules: &[Module], trees: &[Tree<'_>], index: &Index) -> Reach {
-    let mut reach = Reach {
-        symbols: BTreeSet::from([SOLVE.to_owned()]),
-        facts: modules.iter().map(|_| Facts::default()).collect(),
+/// some list there, or what such a list names in the place of a function. `None` when that is more
+/// than is allowed, which was reported.
+pub(super) fn reach(
+    loaded: &Loaded,
+    trees: &[Tree<'_>],
+    index: &Index,
+    options: &Options,
+    sink: &mut Sink,
+) -> Option<Reach> {
+    let mut walk = Walk {
+        modules: &loaded.modules,
+        trees,
+        index,
+        reach: Reach { instances: BTreeMap::new(), facts: loaded.modules.iter().map(|_| Facts::default()).collect() },
+        open: Vec::new(),
         nodes: 0,
+        specialisations: 0,
     };
-    let mut work: Vec<(usize, NodeId)> = Vec::new();
-    if let Some(solve) = modules.first().and_then(|module| module.solve) {
-        work.push((0, solve));
+    let Err((module, node, problem)) = walk.run(options.max_ast_nodes) else { return Some(walk.reach) };
+    if let (Some(file), Some(tree)) = (loaded.files.get(module), trees.get(module)) {
+        let problem = problem.placed(&file.id, &file.path, tree.pointer(node));
+        sink.push(module, tree.span(node).start, problem);
     }
-    while let Some((number, node)) = work.pop() {
-        let (Some(tree), Some(facts)) = (trees.get(number), reach.facts.get_mut(number)) else { continue };
-        reach.nodes += 1;
-        if tree.kind(node) != Kind::Array {
-            continue;
+    None
+}
+
+/// A function whose expressions were not looked at yet.
+struct Unit<'m> {
+    module: usize,
+    /// How messages name it.
+    name: String,
+    params: &'m [TypeParam],
+    args: Vec<GroundType>,
+    expressions: Vec<NodeId>,
+}
+
+/// A limit that is exceeded, and where: module, node, problem.
+type Exceeded = (usize, NodeId, Box<Problem>);
+
+/// The search for what is reachable.
+struct Walk<'m> {
+    modules: &'m [Module],
+    trees: &'m [Tree<'m>],
+    index: &'m Index,
+    reach: Reach,
+    open: Vec<Unit<'m>>,
+    /// How many nodes the expressions have that were looked at.
+    nodes: usize,
+    specialisations: usize,
+}
+
+impl<'m> Walk<'m> {
+    fn run(&mut self, most_nodes: usize) -> Result<(), Exceeded> {
+        let solve = Instance { name: SOLVE.to_owned(), owner: None, args: Vec::new() };
+        self.reach.instances.insert(SOLVE.to_owned(), solve);
+        let expressions = self.modules.first().and_then(|module| module.solve).into_iter().collect();
+        self.open.push(Unit { module: 0, name: SOLVE.to_owned(), params: &[], args: Vec::new(), expressions });
+        while let Some(unit) = self.open.pop() {
+            self.unit(&unit, most_nodes)?;
         }
-        let mut children = tree.children(node);
-        let Some(head) = children.next() else { continue };
-        reach.nodes += 1;
-        if let Some(head) = tree.string(head) {
-            match &*head {
-                "return" | "try" | "try_doc" => mark(tree, node, &mut facts.exits),
-                "set" | "set0" | "for" => mark(tree, node, &mut facts.writes),
-                name => {
-                    if let Some(&target) = index.functions.get(name)
-                        && reach.symbols.insert(name.to_owned())
-                        && let Some(function) =
-                            modules.get(target.module).and_then(|module| module.functions.get(target.decl))
-                    {
-                        work.extend(function.body.map(|body| (target.module, body)));
-                        let clauses = function.clauses.iter().flat_map(|clause| &clause.expressions);
-                        work.extend(clauses.map(|&expression| (target.module, expression)));
+        Ok(())
+    }
+
+    fn unit(&mut self, unit: &Unit<'m>, most_nodes: usize) -> Result<(), Exceeded> {
+        let trees = self.trees;
+        let Some(tree) = trees.get(unit.module) else { return Ok(()) };
+        let mut work = unit.expressions.clone();
+        while let Some(node) = work.pop() {
+            self.nodes += 1;
+            if self.nodes > most_nodes {
+                let message = format!(
+                    "the program's reachable functions have more than {most_nodes} nodes, which is the limit; split or simplify it"
+                );
+                let problem = Problem::error(Code::X07cLimitExceeded, Stage::Lower, message);
+                return Err((0, trees.first().map_or(node, Tree::root), Box::new(problem)));
+            }
+            if tree.kind(node) != Kind::Array {
+                continue;
+            }
+            let mut children = tree.children(node);
+            let Some(head) = children.next() else { continue };
+            self.nodes += 1;
+            if let Some(head) = tree.string(head) {
+                if let Some(facts) = self.reach.facts.get_mut(unit.module) {
+                    match &*head {
+                        "return" | "try" | "try_doc" => mark(tree, node, &mut facts.exits),
+                        "set" | "set0" | "for" => mark(tree, node, &mut facts.writes),
+                        name if WAITING.binary_search(&name).is_ok() => mark(tree, node, &mut facts.waits),
+                        _ => {}
                     }
                 }
+                self.uses(unit, tree, node, &head)?;
             }
+            work.extend(children);
         }
-        work.extend(children.map(|child| (number, child)));
+        Ok(())
     }
-    reach
+
+    /// Opens the functions that a list with this head uses.
+    fn uses(&mut self, unit: &Unit<'m>, tree: &Tree<'_>, node: NodeId, head: &str) -> Result<(), Exceeded> {
+        match head {
+            "tapp" => return self.specialisation(unit, tree, node),
+            generic::HASH => {
+                let bindings = Bindings { params: unit.params, args: &unit.args };
+                let ty = tree.children(node).nth(1).and_then(|ty| bindings.read(tree, ty).ok());
+                if !ty.and_then(|ty| ty.value()).is_some_and(ValueType::is_number) {
+                    self.function(generic::HASH_CONTENT);
+                }
+                self.function(generic::HASH_NUMBER);
+            }
+            "std.brand.cast_bytes_v1" | "std.brand.cast_view_v1" | "std.brand.cast_view_copy_v1" => {
+                if let Some(validator) = tree.children(node).nth(2).and_then(|name| tree.string(name)) {
+                    self.function(&validator);
+                }
+            }
+            name => self.function(name),
+        }
+        Ok(())
+    }
+
+    /// Opens the function with this name; a generic one is only used through `tapp`.
+    fn function(&mut self, name: &str) {
+        if let Some(&target) = self.index.functions.get(name)
+            && let Some(decl) = self.decl(target)
+            && !decl.is_generic()
+            && !self.reach.instances.contains_key(name)
+        {
+            self.add(name.to_owned(), name.to_owned(), target, decl, Vec::new());
+        }
+    }
+
+    /// Opens the specialisation that a `tapp` calls. What is wrong with the list is found when the
+    /// function is checked that it stands in.
+    fn specialisation(&mut self, unit: &Unit<'m>, tree: &Tree<'_>, node: NodeId) -> Result<(), Exceeded> {
+        let parts: Vec<NodeId> = tree.children(node).skip(1).collect();
+        let Some((&callee, rest)) = parts.split_first() else { return Ok(()) };
+        let Some(callee) = tree.string(callee) else { return Ok(()) };
+        let Some(&target) = self.index.functions.get(&*callee) else { return Ok(()) };
+        let Some(decl) = self.decl(target).filter(|decl| decl.is_generic()) else { return Ok(()) };
+        let (types, _) = generic::split(tree, rest, decl.type_params.len());
+        if types.len() != decl.type_params.len() {
+            return Ok(());
+        }
+        let bindings = Bindings { params: unit.params, args: &unit.args };
+        let Ok(args) = bindings.arguments(tree, &types, &decl.type_params) else { return Ok(()) };
+        let symbol = generic::symbol(&callee, &args);
+        if self.reach.instances.contains_key(&symbol) {
+            return Ok(());
+        }
+        let name = generic::describe(&callee, &args);
+        self.specialisations += 1;
+        if self.specialisations > generic::MOST_SPECIALISATIONS {
+            let message = format!(
+                "the program needs more than {} specialisations of generic functions, which is the limit; `{}` is one too many",
+                generic::MOST_SPECIALISATIONS,
+                module::shorten(&name)
+            );
+            let mut problem = Problem::error(Code::X07cLimitExceeded, Stage::Lower, message)
+                .with_note("a generic function that calls itself with ever more types has no end");
+            problem.function = Some(unit.name.clone());
+            return Err((unit.module, node, Box::new(problem)));
+        }
+        self.add(symbol, name, target, decl, args);
+        Ok(())
+    }
+
+    fn decl(&self, target: FunctionRef) -> Option<&'m FunctionDecl> {
+        let modules = self.modules;
+        modules.get(target.module).and_then(|module| module.functions.get(target.decl))
+    }
+
+    fn add(
+        &mut self,
+        symbol: String,
+        name: String,
+        target: FunctionRef,
+        decl: &'m FunctionDecl,
+        args: Vec<GroundType>,
+    ) {
+        let mut expressions: Vec<NodeId> = decl.body.into_iter().collect();
+        expressions.extend(decl.clauses.iter().flat_map(|clause| &clause.expressions).copied());
+        let params = decl.type_params.as_slice();
+        let unit = Unit { module: target.module, name: name.clone(), params, args: args.clone(), expressions };
+        self.open.push(unit);
+        self.reach.instances.insert(symbol, Instance { name, owner: Some(target), args });
+    }
 }
 
 /// Marks a node and all that it stands in.

@@ -18,6 +18,14 @@ pub trait ModuleSource {
     /// # Errors
     /// Why there is no text.
     fn module(&self, id: &str) -> Result<ModuleText, SourceError>;
+
+    /// The document of the budget profile with this id, in the project's registry of budgets.
+    ///
+    /// # Errors
+    /// Why there is no text. Sources without a registry have none.
+    fn budget_profile(&self, id: &str) -> Result<ModuleText, SourceError> {
+        Err(SourceError::NotFound { searched: vec![format!("arch/budgets/profiles/{id}.budget.json")] })
+    }
 }
 
 /// The text of one file.

@@ -3,24 +3,95 @@
 use std::rc::Rc;
 
 use super::ir::Ty;
+use crate::contract::json::tree::{Kind, NodeId, Tree};
 
-/// A type as a signature writes it.
+/// How many levels a type may have: a name has one, an application one more than its deepest part.
+pub(super) const MOST_LEVELS: usize = 64;
+
+/// A type as a signature or a type argument writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TypeExpr {
-    /// A type with a fixed representation.
+    /// A type with a fixed representation, other than `u32`.
     Concrete(Ty),
+    /// `u32`: represented as `i32` is, but another type for generic functions.
+    U32,
     /// A raw pointer, by its name; no program of the pure world may use one.
     Pointer(String),
-    /// A type that depends on type parameters, or an application that only generics use.
-    Generic,
+    /// A type parameter of the function.
+    Variable(String),
+    /// What is no type by itself: an application to types, or a name that no type has.
+    Apply(String, Vec<TypeExpr>),
     /// No value: the result of some external functions.
     Void,
+}
+
+impl TypeExpr {
+    /// The representation, where it does not depend on type parameters.
+    pub(super) fn fixed(&self) -> Option<Ty> {
+        match self {
+            Self::Concrete(ty) => Some(*ty),
+            Self::U32 => Some(Ty::I32),
+            Self::Pointer(_) | Self::Variable(_) | Self::Apply(..) | Self::Void => None,
+        }
+    }
+}
+
+/// Why a node is no type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Misread {
+    /// It is neither a name nor an application.
+    Malformed,
+    /// It has more than [`MOST_LEVELS`] levels.
+    TooDeep,
+}
+
+/// Reads the type at a node. Which type parameters there are is not looked at.
+pub(super) fn read(tree: &Tree<'_>, node: NodeId) -> Result<TypeExpr, Misread> {
+    read_below(tree, node, 1)
+}
+
+fn read_below(tree: &Tree<'_>, node: NodeId, level: usize) -> Result<TypeExpr, Misread> {
+    if level > MOST_LEVELS {
+        return Err(Misread::TooDeep);
+    }
+    if let Some(name) = tree.string(node) {
+        return Ok(from_name(&name).unwrap_or_else(|| TypeExpr::Apply(name.into_owned(), Vec::new())));
+    }
+    if tree.kind(node) != Kind::Array {
+        return Err(Misread::Malformed);
+    }
+    let mut parts = tree.children(node);
+    let head = parts.next().and_then(|head| tree.string(head)).ok_or(Misread::Malformed)?;
+    if head == "t" {
+        let name = parts.next().and_then(|name| tree.string(name)).ok_or(Misread::Malformed)?;
+        return if parts.next().is_none() {
+            Ok(TypeExpr::Variable(name.into_owned()))
+        } else {
+            Err(Misread::Malformed)
+        };
+    }
+    let args = parts.map(|part| read_below(tree, part, level + 1)).collect::<Result<Vec<_>, _>>()?;
+    let fixed = match args.as_slice() {
+        [inner] => inner.fixed().and_then(|inner| applied(&head, inner)),
+        _ => None,
+    };
+    Ok(fixed.map_or_else(|| TypeExpr::Apply(head.into_owned(), args), TypeExpr::Concrete))
+}
+
+/// The type `[head, T]` for a concrete `T`.
+pub(super) fn applied(head: &str, ty: Ty) -> Option<Ty> {
+    match head {
+        "option" => option_of(ty),
+        "result" => result_of(ty),
+        _ => None,
+    }
 }
 
 /// The type with this name.
 pub(super) fn from_name(name: &str) -> Option<TypeExpr> {
     let ty = match name {
-        "i32" | "u32" => Ty::I32,
+        "i32" => Ty::I32,
+        "u32" => return Some(TypeExpr::U32),
         "f64" => Ty::F64,
         "bytes" => Ty::Bytes,
         "bytes_view" => Ty::View,
@@ -42,7 +113,7 @@ pub(super) fn from_name(name: &str) -> Option<TypeExpr> {
 }
 
 /// `["option", T]` for a concrete `T`.
-pub(super) fn option_of(ty: Ty) -> Option<Ty> {
+fn option_of(ty: Ty) -> Option<Ty> {
     match ty {
         Ty::I32 => Some(Ty::OptionI32),
         Ty::Bytes => Some(Ty::OptionBytes),
@@ -52,7 +123,7 @@ pub(super) fn option_of(ty: Ty) -> Option<Ty> {
 }
 
 /// `["result", T]` for a concrete `T`.
-pub(super) fn result_of(ty: Ty) -> Option<Ty> {
+fn result_of(ty: Ty) -> Option<Ty> {
     match ty {
         Ty::I32 => Some(Ty::ResultI32),
         Ty::Bytes => Some(Ty::ResultBytes),
@@ -100,6 +171,11 @@ pub(super) fn can_be_branded(ty: Ty) -> bool {
             | Ty::ResultView
             | Ty::ResultResultBytes
     )
+}
+
+/// The message about a brand on a type that has none.
+pub(super) fn no_brand(what: &str) -> String {
+    format!("{what} carries no brand; bytes, bytes_view and options and results of them do")
 }
 
 /// Whether a value of the type is the outcome of something that may fail.
@@ -153,6 +229,7 @@ impl Brand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::json::tree::Limits;
 
     #[test]
     fn names_and_types_correspond() {
@@ -174,8 +251,29 @@ mod tests {
             let Some(TypeExpr::Concrete(ty)) = from_name(text) else { panic!("{text}") };
             assert_eq!(name(ty), text);
         }
-        assert_eq!(from_name("u32"), Some(TypeExpr::Concrete(Ty::I32)));
+        assert_eq!(from_name("u32"), Some(TypeExpr::U32));
         assert_eq!(from_name("string"), None);
+    }
+
+    #[test]
+    fn types_are_read() {
+        let read = |text: &str| {
+            let tree = Tree::parse(text, Limits::PROGRAM).expect("JSON");
+            read(&tree, tree.root())
+        };
+        assert_eq!(read("\"bytes\""), Ok(TypeExpr::Concrete(Ty::Bytes)));
+        assert_eq!(read("[\"option\", \"u32\"]"), Ok(TypeExpr::Concrete(Ty::OptionI32)));
+        assert_eq!(read("[\"result\", \"result_bytes\"]"), Ok(TypeExpr::Concrete(Ty::ResultResultBytes)));
+        let variable = TypeExpr::Variable("A".to_owned());
+        assert_eq!(read("[\"t\", \"A\"]"), Ok(variable.clone()));
+        assert_eq!(read("[\"option\", [\"t\", \"A\"]]"), Ok(TypeExpr::Apply("option".to_owned(), vec![variable])));
+        assert_eq!(read("\"string\""), Ok(TypeExpr::Apply("string".to_owned(), Vec::new())));
+        for text in ["1", "[]", "[1]", "[\"t\"]", "[\"t\", \"A\", \"B\"]", "[\"t\", 1]", "[\"option\", 1]"] {
+            assert_eq!(read(text), Err(Misread::Malformed), "{text}");
+        }
+        let nested = |levels: usize| format!("{}\"x\"{}", "[\"v\",".repeat(levels - 1), "]".repeat(levels - 1));
+        assert!(read(&nested(MOST_LEVELS)).is_ok());
+        assert_eq!(read(&nested(MOST_LEVELS + 1)), Err(Misread::TooDeep));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::abi::{DATA_END_EXPORT, HEAP_BASE_EXPORT, MEMORY_EXPORT, SOLVE_EXPORT};
+use super::record::ClauseRecord;
 use super::solve::Layout;
 
 /// Why an engine could not be set up or a module not be made ready to run. No guest code has run.
@@ -224,6 +225,9 @@ pub struct Trap {
     pub message: String,
     /// The calls that led there, innermost first; at most 32.
     pub frames: Vec<TrapFrame>,
+    /// What the guest says about a contract that does not hold. It means something only when that
+    /// is the reason of the trap.
+    pub record: Option<ClauseRecord>,
 }
 
 impl fmt::Display for Trap {

@@ -8,6 +8,7 @@ use wasmtime::{Engine, ExternType, Instance, Memory, Module, Store, UpdateDeadli
 use super::abi::{DATA_END_EXPORT, HEAP_BASE_EXPORT, MEMORY_EXPORT, SOLVE_EXPORT};
 use super::error::{EngineError, ExportError, SolveError, SolveFailure};
 use super::limiter::{HostState, WallTimeElapsed};
+use super::record;
 use super::runtime::Runtime;
 use super::shape;
 use super::trap::{classify, describe, limit_hit};
@@ -138,7 +139,13 @@ impl SolveModule {
         write(&memory, &mut store, placed.input_ptr, call.input).map_err(fail)?;
         solve
             .call(&mut store, (placed.retptr, placed.arena_ptr, call.arena_cap, placed.input_ptr, input_len))
-            .map_err(|error| fail(classify(&error, self.code_start)))?;
+            .map_err(|error| {
+                let mut kind = classify(&error, self.code_start);
+                if let SolveError::Trap(trap) = &mut kind {
+                    trap.record = record::read(&memory, &store, placed.arena_ptr);
+                }
+                fail(kind)
+            })?;
         let fuel_used = match (runtime.limits.fuel, store.get_fuel()) {
             (Some(given), Ok(left)) => Some(given.saturating_sub(left)),
             _ => None,

@@ -31,9 +31,11 @@ pub(super) fn classify(error: &wasmtime::Error, code_start: Option<u64>) -> Solv
         return limit;
     }
     match find::<WasmTrap>(error) {
-        Some(trap) => {
-            SolveError::Trap(Trap { message: one_line(&trap.to_string()), frames: frames(error, code_start) })
-        }
+        Some(trap) => SolveError::Trap(Trap {
+            message: one_line(&trap.to_string()),
+            frames: frames(error, code_start),
+            record: None,
+        }),
         None => SolveError::Engine { reason: describe(error) },
     }
 }

@@ -10,9 +10,12 @@
 //! | `machine` | flags, reports, exit codes, schemas, spec rows |
 //! | `build` | `build`: outputs, manifests, failures, determinism, external compilers |
 //! | `run` | `run`: inputs, outputs, limits, incidents, traps |
+//! | `testing` | `check` and `test`: problems of programs, outcomes of their tests |
 //! | `registries` | `profile validate`, `toolchain validate`, `doctor` |
 //! | `language` | programs and what they print, and programs that are refused |
+//! | `oracle` | compiled programs do what an interpreter of the checked program says |
 //! | `hostile` | inputs that want to break the tool |
+//! | `fuzz` | the compiler and changed texts of programs |
 //! | `examples` | the example projects and their cases |
 //! | `documentation` | the commands in README and docs |
 
@@ -24,9 +27,12 @@ mod compiler_of_contracts;
 mod contracts;
 mod documentation;
 mod examples;
+mod fuzz;
 mod hostile;
 mod language;
 mod machine;
+mod oracle;
 mod registries;
 mod run;
 mod support;
+mod testing;

@@ -254,7 +254,8 @@ impl Checker<'_, '_> {
         Value::poison()
     }
 
-    fn builtin(&mut self, node: NodeId, head: &str, args: &[NodeId], builtin: Builtin) -> Value {
+    /// A built-in operation on its operands.
+    pub(super) fn builtin(&mut self, node: NodeId, head: &str, args: &[NodeId], builtin: Builtin) -> Value {
         if args.len() != builtin.wants.len() {
             if builtins::is_operator(head) {
                 self.wrong_arity(node, Code::X07ArityBinop0001, head, &format!("[\"{head}\", A, B]"));
@@ -281,6 +282,7 @@ impl Checker<'_, '_> {
                 let slice = self.op(Op::ViewSlice, operands, node);
                 self.op(Op::ViewToBytes, vec![slice], node)
             }
+            Shape::OpenReader => self.open_reader(&ready.infos, operands, node),
         };
         let expr = self.finish(ready, expr);
         Value { expr, ty: builtin.result, brand, roots, diverges }
@@ -337,5 +339,6 @@ fn kept(keeps: Keeps, infos: &[Info]) -> (Brand, Roots) {
         Keeps::All => infos.iter().fold((Brand::Any, Roots::new()), |(brand, roots), info| {
             (brand.join(&info.brand), union(&roots, &info.roots))
         }),
+        Keeps::Last => (Brand::None, infos.last().map_or_else(Roots::new, |info| info.roots.clone())),
     }
 }

@@ -1,7 +1,7 @@
 //! The table of built-in operations: operands, result, lowering.
 
-use super::library;
 use super::operands::Want;
+use super::{library, tasks};
 use crate::compiler::ir::{Op, Ty};
 
 /// How an operation becomes code.
@@ -13,6 +13,8 @@ pub(super) enum Shape {
     InPlace(Op),
     /// A fresh copy of a slice.
     SliceCopy,
+    /// A reader over the operand.
+    OpenReader,
 }
 
 /// What the result of an operation keeps of its operands: brand, and for views what they point into.
@@ -28,6 +30,8 @@ pub(super) enum Keeps {
     First,
     /// What all operands have in common.
     All,
+    /// What the last operand points into.
+    Last,
 }
 
 /// A built-in operation.
@@ -131,7 +135,7 @@ pub(super) fn find(head: &str) -> Option<Builtin> {
 /// All heads that a program can use.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     let tables = TABLE.iter().map(|(name, _)| *name).chain(OPERATORS.iter().map(|(name, _)| *name));
-    FORMS.iter().copied().chain(tables).chain(library::names())
+    FORMS.iter().copied().chain(tables).chain(library::names()).chain(tasks::names())
 }
 
 static OPERATORS: [(&str, Op); 20] = [
@@ -280,6 +284,7 @@ mod tests {
             match builtin.shape {
                 Shape::Plain(op) | Shape::InPlace(op) => assert_eq!(op.result(), builtin.result, "{name}"),
                 Shape::SliceCopy => assert_eq!(builtin.result, Ty::Bytes),
+                Shape::OpenReader => assert_eq!(builtin.result, Ty::Iface),
             }
         }
     }

@@ -3,11 +3,11 @@
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
 use super::function::{Checker, Value};
-use super::operands::{Info, Want};
+use super::operands::{Info, Operands, Want};
 use super::vars::{Roots, union};
-use super::{Param, builtins, heads};
-use crate::compiler::ir::{Expr, FuncId, Ty};
-use crate::compiler::module::{self, FunctionKind};
+use super::{Param, Signature, builtins, heads};
+use crate::compiler::ir::{Expr, FuncId, Op, Ty};
+use crate::compiler::module;
 use crate::compiler::problem::{PatchOp, Problem};
 use crate::compiler::resolve::{self, FunctionRef};
 use crate::compiler::std_modules;
@@ -20,16 +20,32 @@ impl Checker<'_, '_> {
             self.arguments(args);
             return Value::poison();
         }
-        let entry = self.cx.ids.get(head).copied();
+        self.call_of(node, head, head, args, target)
+    }
+
+    /// A call of the function with this symbol, which may be used here and which messages call
+    /// `head`.
+    pub(super) fn call_of(
+        &mut self,
+        node: NodeId,
+        head: &str,
+        symbol: &str,
+        args: &[NodeId],
+        target: FunctionRef,
+    ) -> Value {
+        let entry = self.cx.ids.get(symbol).copied();
         let signature = entry.and_then(|id| self.cx.entries.get(id)).and_then(|entry| entry.signature.clone());
         let (Some(id), Some(signature)) = (entry, signature) else {
-            self.not_callable(node, head, target);
+            self.not_callable(node, symbol, target);
             self.arguments(args);
             return Value::poison();
         };
         if args.len() != signature.params.len() {
             self.wrong_count(node, head, signature.params.len(), args.len());
             self.arguments(args);
+            if signature.is_task {
+                return Value::poison();
+            }
             return Value { brand: signature.brand.clone(), ..Value::new(Expr::I32(0), signature.result) };
         }
         let wants: Vec<Want> = signature.params.iter().map(want_of).collect();
@@ -37,6 +53,9 @@ impl Checker<'_, '_> {
         let mut ready = self.operands(head, args, &wants, keep);
         for (info, param) in ready.infos.iter().zip(&signature.params) {
             self.check_brand(head, info, param);
+        }
+        if signature.is_task {
+            return self.start_task(node, head, id, &signature, ready);
         }
         let roots = if keep { self.result_roots(node, head, id, &ready.infos) } else { Some(Roots::new()) };
         let site = self.site(node);
@@ -50,6 +69,39 @@ impl Checker<'_, '_> {
             }
             None => Value::poison(),
         }
+    }
+
+    /// A call of an async function: the arguments go to a new task. Views among them are copied, for
+    /// the task may live longer than what they point into.
+    fn start_task(
+        &mut self,
+        node: NodeId,
+        head: &str,
+        id: usize,
+        signature: &Signature,
+        mut ready: Operands,
+    ) -> Value {
+        for (info, param) in ready.infos.iter().zip(&signature.params) {
+            if matches!(param.ty, Ty::OptionView | Ty::ResultView) && !info.roots.is_empty() {
+                let message = format!(
+                    "drop while borrowed: the task of `{}` may live longer than what the view points into",
+                    module::shorten(head)
+                );
+                let problem = Problem::error(Code::X07cDropWhileBorrowed, Stage::Type, message)
+                    .with_note("pass `bytes`, or a plain `bytes_view`, which the task gets a copy of");
+                self.report(info.node, problem);
+            }
+        }
+        let mut args = Vec::with_capacity(ready.args.len());
+        for (arg, param) in std::mem::take(&mut ready.args).into_iter().zip(&signature.params) {
+            args.push(if param.ty == Ty::View { self.op(Op::ViewToBytes, vec![arg], node) } else { arg });
+        }
+        let ty = if signature.result == Ty::Bytes { Ty::TaskBytes } else { Ty::TaskResult };
+        let site = self.site(node);
+        let diverges = ready.diverges;
+        let func = FuncId(u32::try_from(id).unwrap_or(u32::MAX));
+        let expr = self.finish(ready, Expr::Spawn { func, args, site });
+        Value { diverges, ..Value::new(expr, ty) }
     }
 
     /// What a returned view points into: what the arguments do that the callee returns parts of.
@@ -79,7 +131,7 @@ impl Checker<'_, '_> {
         }
         let message = format!(
             "E_BRAND_MISMATCH: argument {} of `{}` must be {}, found {}",
-            self.tree.index(info.node),
+            self.argument_number(info.node),
             module::shorten(head),
             param.brand.describe(param.ty),
             info.brand.describe(info.ty)
@@ -98,7 +150,7 @@ impl Checker<'_, '_> {
     }
 
     /// Whether this module may call a function: it imports the function's module, which exports it.
-    fn is_visible(&mut self, node: NodeId, head: &str, target: FunctionRef) -> bool {
+    pub(super) fn is_visible(&mut self, node: NodeId, head: &str, target: FunctionRef) -> bool {
         if target.module == self.module {
             return true;
         }
@@ -131,10 +183,11 @@ impl Checker<'_, '_> {
     }
 
     /// A function without a usable signature. The reason was reported where it is declared, but for
-    /// generic functions, for which it is the call.
-    fn not_callable(&mut self, node: NodeId, head: &str, target: FunctionRef) {
+    /// generic functions that are called by their own name, for which it is the call.
+    fn not_callable(&mut self, node: NodeId, symbol: &str, target: FunctionRef) {
         let Some(decl) = self.cx.decl(target) else { return };
-        if decl.generic && decl.kind == FunctionKind::Defn {
+        let head = decl.name.as_str();
+        if decl.is_generic() && symbol == head {
             let message = format!("the generic function `{}` is called without type arguments", module::shorten(head));
             let problem = Problem::error(Code::X07Ty0108, Stage::Type, message)
                 .with_note(format!("write [\"tapp\", \"{}\", [\"tys\", TYPE, …], …]", module::shorten(head)));
@@ -144,6 +197,12 @@ impl Checker<'_, '_> {
 
     /// Reports a head that nothing defines, unless it belongs to a module that could not be loaded.
     pub(super) fn unknown_head(&mut self, node: NodeId, head: &str) {
+        self.unknown_function(node, head, Code::X07TypeCall0001);
+    }
+
+    /// Reports a name in the place of a function that nothing defines, unless it belongs to a module
+    /// that could not be loaded.
+    pub(super) fn unknown_function(&mut self, node: NodeId, head: &str, code: Code) {
         let prefix = head.rsplit_once('.').map(|(prefix, _)| prefix);
         let loaded = self.cx.loaded;
         let here = loaded.modules.get(self.module);
@@ -157,7 +216,7 @@ impl Checker<'_, '_> {
             }
         }
         let message = format!("unknown function or operation `{}`", module::shorten(head));
-        let mut problem = Problem::error(Code::X07TypeCall0001, Stage::Type, message).with_data("head", head);
+        let mut problem = Problem::error(code, Stage::Type, message).with_data("head", head);
         if let Some(near) = self.near_head(head) {
             problem = problem.with_note(format!("did you mean `{near}`?"));
         }

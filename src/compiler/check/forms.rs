@@ -7,7 +7,9 @@ use std::rc::Rc;
 use serde_json::json;
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
+use super::exits::store;
 use super::function::{Checker, Statement, Value, block, discard, is_nothing, nothing};
+use super::tasks::converts;
 use super::vars::{NewVar, Root, State, VarId, union};
 use crate::compiler::ir::{Expr, Op, Ty};
 use crate::compiler::module;
@@ -132,6 +134,7 @@ impl Checker<'_, '_> {
             self.not_a_name(name_node, "let");
             return Err(self.statement(init));
         };
+        self.check_scoped_let(init);
         let value = self.value(init);
         if self.vars.is_declared_here(&name) {
             self.duplicate_binding(name_node, &name);
@@ -232,7 +235,7 @@ impl Checker<'_, '_> {
         if ty == Ty::Never || value.ty == Ty::Never {
             return;
         }
-        if value.ty != ty {
+        if value.ty != ty && !converts(ty, value.ty) {
             let name = self.name_of(id);
             let message =
                 format!("{name} has the type `{}`, the new value is `{}`", types::name(ty), types::name(value.ty));
@@ -421,6 +424,12 @@ impl Checker<'_, '_> {
         match expr {
             Expr::I32(number) => Expr::I32(i32::from(number != 0)),
             expr if is_boolean(&expr) => expr,
+            expr if self.suspends(node) => Expr::If {
+                cond: Box::new(expr),
+                then: Box::new(Expr::I32(1)),
+                otherwise: Box::new(Expr::I32(0)),
+                ty: Ty::I32,
+            },
             expr => self.op(Op::Ne, vec![expr, Expr::I32(0)], node),
         }
     }
@@ -435,10 +444,9 @@ impl Checker<'_, '_> {
         let mark = self.vars.mark();
         let mut value = self.value(operand);
         self.result_value(&mut value, operand, Code::X07TypeRet0001);
-        let cleanup = self.exit_cleanup();
+        let expr = self.leave(value.expr, node);
         // Nothing that follows sees what the operand moved.
         self.vars.rollback(mark);
-        let expr = Expr::Return { value: Box::new(value.expr), cleanup };
         Value { diverges: true, ..Value::new(expr, Ty::Never) }
     }
 
@@ -475,9 +483,31 @@ impl Checker<'_, '_> {
             self.report(node, problem);
         }
         let ty = value.ty.payload();
-        let cleanup = self.exit_cleanup();
-        let expr = Expr::Try { value: Box::new(value.expr), ty: value.ty, cleanup };
+        let expr = self.unwrap_or_leave(value.expr, value.ty, node);
         Value { expr, ty, brand: value.brand, roots: value.roots, diverges: value.diverges }
+    }
+
+    /// The payload of a result; an error leaves the function.
+    fn unwrap_or_leave(&mut self, value: Expr, ty: Ty, node: NodeId) -> Expr {
+        if self.scopes.is_empty() && !self.has_exit_checks() {
+            let cleanup = self.exit_cleanup();
+            return Expr::Try { value: Box::new(value), ty, cleanup };
+        }
+        let local = self.slots.take(ty);
+        let code = self.op(Op::ResultErrCode(ty), vec![Expr::Get(local)], node);
+        let error = self.op(Op::ResultErr(self.result), vec![code], node);
+        let leaving = self.leave(error, node);
+        let test = Expr::If {
+            cond: Box::new(self.op(Op::ResultIsOk(ty), vec![Expr::Get(local)], node)),
+            then: Box::new(nothing()),
+            otherwise: Box::new(leaving),
+            ty: Ty::Unit,
+        };
+        let result = self.stored(local);
+        self.slots.give_back(local);
+        // This one never fails.
+        let payload = Expr::Try { value: Box::new(result), ty, cleanup: Vec::new() };
+        block(vec![store(local, value), test], Some(payload), Vec::new())
     }
 
     /// `["try_doc", document]`: the payload of an ok document, or the function returns the document.
@@ -506,16 +536,16 @@ impl Checker<'_, '_> {
         }
         let (ty, diverges) = (value.ty, value.diverges);
         // Not a variable yet: the exit below frees it itself, by returning it.
-        let exits = self.exit_cleanup();
-        let (id, local) = self.hidden(ty, node);
+        let local = self.slots.take(ty);
         let view = || Expr::ViewOf(local);
         let returned = match ty {
             Ty::Bytes => Expr::Take(local),
             _ => self.op(Op::ViewToBytes, vec![view()], node),
         };
+        let leaving = self.leave(returned, node);
         let test = Expr::If {
             cond: Box::new(self.op(Op::DocIsErr, vec![view()], node)),
-            then: Box::new(Expr::Return { value: Box::new(returned), cleanup: exits }),
+            then: Box::new(leaving),
             otherwise: Box::new(nothing()),
             ty: Ty::Unit,
         };
@@ -525,7 +555,7 @@ impl Checker<'_, '_> {
         let copy = self.op(Op::ViewToBytes, vec![payload], node);
         let store = Expr::Store { local, value: Box::new(value.expr), drop_old: false };
         let cleanup = if ty.is_owned() { vec![Expr::Drop(local)] } else { Vec::new() };
-        self.end_hidden(id);
+        self.slots.give_back(local);
         Value { diverges, ..Value::new(block(vec![store, test], Some(copy), cleanup), Ty::Bytes) }
     }
 }

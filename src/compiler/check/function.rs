@@ -7,10 +7,13 @@ use std::rc::Rc;
 
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
-use super::Context;
+use super::{Context, Signature};
+use super::contracts::Contract;
+use super::exits::OpenScope;
 use super::heads;
 use super::loops::LoopFrame;
 use super::vars::{NewVar, Root, Roots, Slots, VarId, Vars};
+use crate::compiler::generic::Bindings;
 use crate::compiler::ir::{Expr, Function, FunctionKind, Local, Op, SiteId, Ty};
 use crate::compiler::module;
 use crate::compiler::problem::Problem;
@@ -59,10 +62,15 @@ pub(super) struct Statement {
 /// The check of one function.
 pub(super) struct Checker<'c, 'a> {
     pub(super) cx: &'c mut Context<'a>,
+    /// The function's number.
+    pub(super) id: usize,
+    /// What its type parameters stand for.
+    pub(super) types: Bindings<'a>,
     /// The module's number.
     pub(super) module: usize,
     pub(super) tree: &'a Tree<'a>,
     pub(super) facts: &'a Facts,
+    /// How messages name the function.
     pub(super) symbol: &'a str,
     pub(super) body: NodeId,
     pub(super) result: Ty,
@@ -75,6 +83,13 @@ pub(super) struct Checker<'c, 'a> {
     pub(super) loops_so_far: u32,
     /// The parameters that a returned view may point into.
     pub(super) views: BTreeSet<u32>,
+    /// Open scopes that do something when the function is left through them, the innermost last.
+    pub(super) scopes: Vec<OpenScope>,
+    pub(super) contract: Contract<'a>,
+    /// Whether the function is the body of a task.
+    pub(super) is_task: bool,
+    /// Whether operations that wait may stand in it.
+    pub(super) may_wait: bool,
     /// The site of operations that cannot trap.
     quiet: SiteId,
 }
@@ -82,7 +97,7 @@ pub(super) struct Checker<'c, 'a> {
 /// Checks a function; yields it with the parameters that a returned view may point into.
 pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Vec<u32>)> {
     let entry = cx.entries.get(id)?;
-    let (symbol, owner) = (entry.symbol, entry.owner);
+    let (symbol, name, owner, types) = (entry.symbol, entry.name, entry.owner, entry.types);
     let signature = Rc::clone(entry.signature.as_ref()?);
     let module = owner.map_or(0, |owner| owner.module);
     let body = match owner {
@@ -94,12 +109,15 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Ve
     let tree = trees.get(module)?;
     let facts = reach.facts.get(module)?;
     let quiet = cx.site(module, body);
+    let decl = owner.and_then(|owner| cx.decl(owner));
     let mut checker = Checker {
         cx,
+        id,
+        types,
         module,
         tree,
         facts,
-        symbol,
+        symbol: name,
         body,
         result: signature.result,
         result_brand: signature.brand.clone(),
@@ -108,34 +126,29 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Ve
         loops: Vec::new(),
         loops_so_far: 0,
         views: BTreeSet::new(),
+        scopes: Vec::new(),
+        contract: Contract::of(decl),
+        is_task: signature.is_task,
+        may_wait: signature.is_task || owner.is_none(),
         quiet,
     };
     checker.vars.open();
-    for (number, param) in (0..).zip(&signature.params) {
-        let local = checker.slots.take(param.ty);
-        let roots = if param.ty.is_borrowed() { vec![Root::Param(number)] } else { Roots::new() };
-        let var = NewVar {
-            name: Some(Rc::clone(&param.name)),
-            ty: param.ty,
-            brand: param.brand.clone(),
-            local,
-            declared: param.node,
-        };
-        checker.vars.declare(var, roots, 0);
-    }
+    let prelude = checker.parameters(&signature);
+    let entry_checks = checker.entry_checks();
     let mut value = checker.value(body);
     // The entry's own type error has the code that a mismatch in any other place has.
     let code = if owner.is_none() { Code::X07TypeUnify0001 } else { Code::X07TypeRet0001 };
     checker.result_value(&mut value, body, code);
+    let mut value = checker.with_contract(entry_checks, value);
     let cleanup = checker.close_scope(body, Some(&mut value));
     checker.check_views();
     checker.check_locals();
-    let expr = block(Vec::new(), Some(value.expr), cleanup);
+    let expr = block(prelude, Some(value.expr), cleanup);
     let function = Function {
         symbol: symbol.to_owned(),
         module: checker.cx.module_ids.get(&module).copied().unwrap_or(0),
         site: quiet,
-        kind: FunctionKind::Plain,
+        kind: if signature.is_task { FunctionKind::Async } else { FunctionKind::Plain },
         params: u32::try_from(signature.params.len()).unwrap_or(u32::MAX),
         result: signature.result,
         locals: checker.slots.types().to_vec(),
@@ -145,6 +158,43 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Ve
 }
 
 impl<'a> Checker<'_, 'a> {
+    /// Declares the parameters; yields what runs before the body.
+    ///
+    /// A task may outlive what a view points into, so it gets bytes of its own for the view to point
+    /// into.
+    fn parameters(&mut self, signature: &Signature) -> Vec<Expr> {
+        let copied = |ty: Ty| signature.is_task && ty == Ty::View;
+        let locals: Vec<Local> = signature
+            .params
+            .iter()
+            .map(|param| self.slots.take(if copied(param.ty) { Ty::Bytes } else { param.ty }))
+            .collect();
+        let mut prelude = Vec::new();
+        for ((number, param), local) in (0..).zip(&signature.params).zip(locals) {
+            let (local, roots) = if copied(param.ty) {
+                let (brand, declared) = (param.brand.clone(), param.node);
+                let owner = NewVar { name: None, ty: Ty::Bytes, brand, local, declared };
+                let owner = self.vars.declare(owner, Roots::new(), 0);
+                let view = self.slots.take(Ty::View);
+                prelude.push(Expr::Store { local: view, value: Box::new(Expr::ViewOf(local)), drop_old: false });
+                (view, vec![Root::Owner(owner)])
+            } else if param.ty.is_borrowed() {
+                (local, vec![Root::Param(number)])
+            } else {
+                (local, Roots::new())
+            };
+            let var = NewVar {
+                name: Some(Rc::clone(&param.name)),
+                ty: param.ty,
+                brand: param.brand.clone(),
+                local,
+                declared: param.node,
+            };
+            self.vars.declare(var, roots, 0);
+        }
+        prelude
+    }
+
     /// An expression in value position.
     pub(super) fn value(&mut self, node: NodeId) -> Value {
         stacker::maybe_grow(RED_ZONE, STACK, || match self.tree.kind(node) {
@@ -233,6 +283,12 @@ impl<'a> Checker<'_, 'a> {
                 self.used_stale(stale);
             }
             return Value { roots, brand, ..Value::new(Expr::Get(local), ty) };
+        }
+        if self.contract.in_clause {
+            if !self.usable(id, node) {
+                return Value::poison();
+            }
+            return Value { brand, ..self.read_in_clause(node, ty, local) };
         }
         if !self.take_out(id, node, "move") {
             return Value::poison();
@@ -514,9 +570,10 @@ impl<'a> Checker<'_, 'a> {
     }
 
     /// Reports a problem at a node.
-    pub(super) fn report(&mut self, node: NodeId, mut problem: Problem) {
-        problem.function = Some(self.symbol.to_owned());
-        self.cx.report(self.module, node, problem);
+    pub(super) fn report(&mut self, node: NodeId, problem: Problem) {
+        if self.contract.is_new(node, problem.code) {
+            self.cx.report_of(self.id, node, problem);
+        }
     }
 
     /// Reports an error of a form's types.
@@ -603,7 +660,11 @@ fn can_trap(op: Op) -> bool {
         | Op::F64Neg
         | Op::F64Abs
         | Op::F64Floor
-        | Op::F64Ceil => false,
+        | Op::F64Ceil
+        | Op::Counter(_)
+        | Op::FuelLeave
+        | Op::WordFits
+        | Op::Unchecked(_) => false,
         Op::ViewGet
         | Op::ViewSlice
         | Op::ViewToBytes
@@ -634,7 +695,9 @@ fn can_trap(op: Op) -> bool {
         | Op::F64FromBytes
         | Op::F64ToBytes
         | Op::Library(_)
-        | Op::Task(_) => true,
+        | Op::Task(_)
+        | Op::Violate(_)
+        | Op::FuelEnter => true,
     }
 }
 

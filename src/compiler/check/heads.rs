@@ -34,9 +34,6 @@ pub(super) fn reserved(head: &str, in_standard_module: bool) -> Option<Refused> 
         return Some(Refused { problem, plain_args: true });
     }
     let feature = match head {
-        "tapp" => "GenericsV1",
-        "task.scope_v1" | "task.scope.select_v1" | "task.scope.select_try_v1" => "TasksV1",
-        "budget.scope_v1" | "budget.scope_from_arch_v1" => "BudgetsV1",
         "std.stream.pipe_v1" => "StreamPipesV1",
         _ => return None,
     };
@@ -62,9 +59,6 @@ pub(super) fn family(head: &str) -> Option<Refused> {
         let message = format!("{head} is disabled in this world (solve-pure)");
         return Some(Refused { problem: other_world_problem(Code::X07WorldRr0001, message), plain_args: true });
     }
-    if head.starts_with("ty.") {
-        return Some(Refused { problem: unsupported(Unsupported::Form, head, "GenericsV1"), plain_args: false });
-    }
     let &(_, feature, plain_args) = FAMILIES.iter().find(|(name, ..)| belongs(head, name))?;
     Some(Refused { problem: unsupported(Unsupported::Builtin, head, feature), plain_args })
 }
@@ -76,23 +70,12 @@ fn belongs(head: &str, name: &str) -> bool {
 
 /// Families of built-in operations that are not supported, the feature that they need, and whether
 /// their arguments are ordinary expressions.
-static FAMILIES: [(&str, &str, bool); 16] = [
-    ("await", "TasksV1", true),
-    ("bufread.", "ReadersV1", true),
-    ("chan.", "TasksV1", true),
-    ("iface.", "ReadersV1", true),
-    ("io.", "ReadersV1", true),
+static FAMILIES: [(&str, &str, bool); 5] = [
     ("json.jcs.", "JsonV1", true),
     ("jsonschema.", "NativeLibrariesV1", true),
-    ("map_u32.", "ContainersV1", true),
-    ("map_value.", "ContainersV1", true),
     ("math.f64.", "F64V1", true),
     ("os.time.tzdb_", "NativeLibrariesV1", true),
     ("regex.", "NativeLibrariesV1", true),
-    ("scratch_u8_fixed_v1.", "ScratchV1", true),
-    ("set_u32.", "ContainersV1", true),
-    ("task.", "TasksV1", true),
-    ("vec_value.", "ContainersV1", true),
 ];
 
 /// Whether only standard modules may use an operation.
@@ -202,7 +185,7 @@ mod tests {
         );
         assert_eq!(family("os.env.get").map(|refused| refused.problem.code), Some(Code::X07WorldOs0002));
         assert_eq!(
-            family("map_u32.new").map(|refused| refused.problem.code),
+            family("regex.split").map(|refused| refused.problem.code),
             Some(Code::X07cWasmBackendUnsupportedBuiltin)
         );
         assert!(reserved("main.f", false).is_none() && family("main.f").is_none());

@@ -16,6 +16,8 @@
 //! | `floats` | `math.f64.…` |
 //! | `tasks` | tasks, channels, task scopes, select |
 //! | `budgets` | budget scopes |
+//! | `contracts` | requires, ensures, invariant |
+//! | `exits` | leaving a function |
 //! | `operands` | evaluation order, borrowed temporaries, values that wait for later operands |
 //! | `heads` | heads that are known but not allowed or not supported; suggestions |
 //! | `vars` | variables, moves, borrows, local slots |
@@ -29,6 +31,8 @@ mod brands;
 mod budgets;
 mod builtins;
 mod call;
+mod contracts;
+mod exits;
 mod floats;
 mod forms;
 mod function;
@@ -49,16 +53,19 @@ use std::rc::Rc;
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
 use super::Options;
-use super::ir::{DataId, FuncId, Function, Program, Site, SiteId, Step, Ty};
-use super::module::{FunctionDecl, FunctionKind};
+use super::generic::{Bindings, Bound};
+use super::ir::{Clause, DataId, FuncId, Function, Program, Site, SiteId, Step, Ty};
+use super::module::{self, FunctionDecl, FunctionKind};
 use super::problem::{Problem, Sink};
 use super::resolve::{FunctionRef, Index, Loaded, Reach, SOLVE};
-use super::types::{Brand, TypeExpr};
+use super::source::ModuleSource;
+use super::types::{self, Brand, TypeExpr};
 use crate::contract::json::tree::{Kind, NodeId, Tree};
 
 /// Checks all reachable functions. `None` when the program has no entry; when there are problems
 /// the program is not to be used.
 pub(super) fn program<'a>(
+    source: &'a dyn ModuleSource,
     loaded: &'a Loaded,
     trees: &'a [Tree<'a>],
     index: &'a Index,
@@ -66,7 +73,7 @@ pub(super) fn program<'a>(
     options: &'a Options,
     sink: &'a mut Sink,
 ) -> Option<Program> {
-    let mut cx = Context::new(loaded, trees, index, reach, options, sink);
+    let mut cx = Context::new(source, loaded, trees, index, reach, options, sink);
     for id in 0..cx.entries.len() {
         cx.declare(id);
     }
@@ -78,6 +85,8 @@ pub(super) fn program<'a>(
 
 /// The types of a function's parameters and result.
 struct Signature {
+    /// Whether a call starts a task; the result is then what the task yields.
+    is_task: bool,
     params: Vec<Param>,
     result: Ty,
     brand: Brand,
@@ -100,11 +109,15 @@ enum Progress {
     Done,
 }
 
-/// A reachable function.
+/// A reachable function, or a reachable specialisation of a generic one.
 struct Entry<'a> {
     symbol: &'a str,
+    /// How messages name it.
+    name: &'a str,
     /// Its declaration; none for the entry's expression.
     owner: Option<FunctionRef>,
+    /// Its type arguments.
+    types: Bindings<'a>,
     /// None for functions that cannot be called; the reason was reported, or is at each call.
     signature: Option<Rc<Signature>>,
     progress: Progress,
@@ -115,6 +128,7 @@ struct Entry<'a> {
 
 /// What the functions of a program share.
 struct Context<'a> {
+    source: &'a dyn ModuleSource,
     loaded: &'a Loaded,
     trees: &'a [Tree<'a>],
     index: &'a Index,
@@ -133,10 +147,14 @@ struct Context<'a> {
     module_ids: BTreeMap<usize, u32>,
     /// How many more unknown names get a suggestion; looking for one is slow.
     suggestions: u32,
+    /// What was reported of generic functions, and of which of their specialisations.
+    reported: HashMap<(usize, NodeId, Code), usize>,
+    clauses: Vec<Clause>,
 }
 
 impl<'a> Context<'a> {
     fn new(
+        source: &'a dyn ModuleSource,
         loaded: &'a Loaded,
         trees: &'a [Tree<'a>],
         index: &'a Index,
@@ -144,16 +162,20 @@ impl<'a> Context<'a> {
         options: &'a Options,
         sink: &'a mut Sink,
     ) -> Self {
-        let mut entries = Vec::with_capacity(reach.symbols.len());
-        let mut ids = HashMap::with_capacity(reach.symbols.len());
+        let mut entries = Vec::with_capacity(reach.instances.len());
+        let mut ids = HashMap::with_capacity(reach.instances.len());
         let mut module_ids = BTreeMap::new();
-        for symbol in &reach.symbols {
-            let owner = index.functions.get(symbol).copied();
+        for (symbol, instance) in &reach.instances {
+            let owner = instance.owner;
             module_ids.insert(owner.map_or(0, |owner| owner.module), 0);
             ids.insert(symbol.as_str(), entries.len());
+            let decl = owner.and_then(|owner| loaded.modules.get(owner.module)?.functions.get(owner.decl));
+            let params = decl.map(|decl| decl.type_params.as_slice()).unwrap_or_default();
             entries.push(Entry {
                 symbol: symbol.as_str(),
+                name: instance.name.as_str(),
                 owner,
+                types: Bindings { params, args: &instance.args },
                 signature: None,
                 progress: Progress::Waiting,
                 views: Vec::new(),
@@ -164,6 +186,7 @@ impl<'a> Context<'a> {
             *id = number;
         }
         Self {
+            source,
             loaded,
             trees,
             index,
@@ -178,6 +201,8 @@ impl<'a> Context<'a> {
             site_ids: loaded.modules.iter().map(|_| HashMap::new()).collect(),
             module_ids,
             suggestions: 200,
+            reported: HashMap::new(),
+            clauses: Vec::new(),
         }
     }
 
@@ -190,45 +215,38 @@ impl<'a> Context<'a> {
     /// Works out a function's signature and reports what makes the function unusable.
     fn declare(&mut self, id: usize) {
         let Some(entry) = self.entries.get(id) else { return };
-        let (symbol, owner) = (entry.symbol, entry.owner);
+        let owner = entry.owner;
         let signature = match owner {
-            None => Some(Signature { params: Vec::new(), result: Ty::Bytes, brand: Brand::None }),
-            Some(owner) => self.decl(owner).and_then(|decl| self.signature(symbol, owner.module, decl)),
+            None => Some(Signature { is_task: false, params: Vec::new(), result: Ty::Bytes, brand: Brand::None }),
+            Some(owner) => self.decl(owner).and_then(|decl| self.signature(id, decl)),
         };
         if let Some(entry) = self.entries.get_mut(id) {
             entry.signature = signature.map(Rc::new);
         }
     }
 
-    fn signature(&mut self, symbol: &str, module: usize, decl: &FunctionDecl) -> Option<Signature> {
-        let refuse = |cx: &mut Self, node: NodeId, mut problem: Problem| {
-            problem.function = Some(symbol.to_owned());
-            cx.report(module, node, problem);
-        };
+    fn signature(&mut self, id: usize, decl: &FunctionDecl) -> Option<Signature> {
+        let types = self.entries.get(id)?.types;
+        let refuse = |cx: &mut Self, node: NodeId, problem: Problem| cx.report_of(id, node, problem);
         match decl.kind {
             FunctionKind::Extern => {
+                let symbol = &decl.name;
                 let message = format!("`{symbol}` is a foreign function; the world solve-pure has none");
                 let problem = Problem::error(Code::X07WorldFfi0001, Stage::Lint, message)
                     .with_note("write the function in X07, or compile for run-os");
                 refuse(self, decl.node, problem);
                 return None;
             }
-            FunctionKind::Defasync => {
-                refuse(self, decl.node, unsupported(Unsupported::Form, "defasync", "TasksV1"));
-                return None;
+            FunctionKind::Defn | FunctionKind::Defasync => {}
+        }
+        for param in &decl.type_params {
+            if let Bound::Unknown(bound) = &param.bound {
+                refuse(self, param.node, generics::unknown_bound(bound));
             }
-            FunctionKind::Defn => {}
-        }
-        if decl.generic {
-            // Whoever calls it without `tapp` is told so.
-            return None;
-        }
-        if let Some(clause) = decl.clauses.first() {
-            refuse(self, clause.node, unsupported(Unsupported::Form, clause.kind, "ContractsV1"));
         }
         let mut params = Vec::with_capacity(decl.params.len());
         for param in &decl.params {
-            match plain_type(&param.ty) {
+            match plain_type(&param.ty, types, param.brand.as_deref()) {
                 Ok(ty) => params.push(Param {
                     name: Rc::from(param.name.as_str()),
                     ty,
@@ -238,7 +256,13 @@ impl<'a> Context<'a> {
                 Err(problem) => refuse(self, param.ty_node, *problem),
             }
         }
-        let result = match plain_type(&decl.result) {
+        let result = match plain_type(&decl.result, types, decl.result_brand.as_deref()) {
+            Ok(ty) if decl.kind == FunctionKind::Defasync && !matches!(ty, Ty::Bytes | Ty::ResultBytes) => {
+                let message =
+                    format!("an async function yields `bytes` or `result_bytes`, found `{}`", types::name(ty));
+                refuse(self, decl.result_node, Problem::error(Code::X07TypeRet0001, Stage::Type, message));
+                return None;
+            }
             Ok(ty) => ty,
             Err(problem) => {
                 refuse(self, decl.result_node, *problem);
@@ -248,7 +272,8 @@ impl<'a> Context<'a> {
         if params.len() < decl.params.len() {
             return None;
         }
-        Some(Signature { params, result, brand: Brand::named(decl.result_brand.as_deref()) })
+        let is_task = decl.kind == FunctionKind::Defasync;
+        Some(Signature { is_task, params, result, brand: Brand::named(decl.result_brand.as_deref()) })
     }
 
     /// Checks a function unless that was done or is being done.
@@ -281,8 +306,23 @@ impl<'a> Context<'a> {
         let modules = modules.map(|module| module.id.clone()).collect();
         // A function without a result was refused with a problem, and then nobody uses the program.
         let functions = self.entries.into_iter().filter_map(|entry| entry.function).collect();
-        let (data, sites) = (self.data, self.sites);
-        Some(Program { functions, entry: Some(entry), data, sites, modules, ..Program::default() })
+        let (data, sites, clauses) = (self.data, self.sites, self.clauses);
+        Some(Program { functions, entry: Some(entry), data, sites, modules, clauses, ..Program::default() })
+    }
+
+    /// Reports a problem at a node of a function. Of what several specialisations of one generic
+    /// function share, only the first is reported.
+    fn report_of(&mut self, id: usize, node: NodeId, mut problem: Problem) {
+        let Some(entry) = self.entries.get(id) else { return };
+        let (name, module) = (entry.name, entry.owner.map_or(0, |owner| owner.module));
+        if !entry.types.args.is_empty() {
+            if *self.reported.entry((module, node, problem.code)).or_insert(id) != id {
+                return;
+            }
+            problem = problem.with_note(format!("found in the specialisation `{}`", module::shorten(name)));
+        }
+        problem.function = Some(name.to_owned());
+        self.report(module, node, problem);
     }
 
     /// Reports a problem at a node of a module.
@@ -290,6 +330,11 @@ impl<'a> Context<'a> {
         let (Some(tree), Some(file)) = (self.trees.get(module), self.loaded.files.get(module)) else { return };
         let problem = problem.placed(&file.id, &file.path, tree.pointer(node));
         self.sink.push(module, tree.span(node).start, problem);
+    }
+
+    /// The budget with an id from the project's registry; the error says why there is none.
+    fn budget_profile(&mut self, id: &str) -> Result<budgets::Budget, String> {
+        budgets::read_profile(self.source, id)
     }
 
     /// Whether another unknown name may get a suggestion.
@@ -366,17 +411,14 @@ fn unsupported(what: Unsupported, name: &str, feature: &str) -> Problem {
 }
 
 /// The representation of a type in a signature.
-fn plain_type(ty: &TypeExpr) -> Result<Ty, Box<Problem>> {
-    match ty {
-        TypeExpr::Concrete(ty) => Ok(*ty),
-        TypeExpr::Pointer(name) => {
-            let message = format!("the raw pointer type `{name}` does not exist in the world solve-pure");
-            let problem = Problem::error(Code::X07WorldUnsafe0002, Stage::Lint, message)
-                .with_note("pass `bytes_view` or `bytes` instead");
-            Err(Box::new(problem))
+fn plain_type(ty: &TypeExpr, types: Bindings<'_>, brand: Option<&str>) -> Result<Ty, Box<Problem>> {
+    let ground = types.ground(ty).map_err(|fault| Box::new(generics::wrong_type(&fault)))?;
+    match ground.ty() {
+        Some(ty) if brand.is_some() && !types::can_be_branded(ty) => {
+            let message = types::no_brand(&format!("`{}`", types::name(ty)));
+            Err(Box::new(Problem::error(Code::EBrandBadTy, Stage::Parse, message)))
         }
-        TypeExpr::Generic | TypeExpr::Void => {
-            Err(Box::new(unsupported(Unsupported::Type, "this type application", "GenericsV1")))
-        }
+        Some(ty) => Ok(ty),
+        None => Err(Box::new(unsupported(Unsupported::Type, &ground.name(), "TypeApplicationsV1"))),
     }
 }

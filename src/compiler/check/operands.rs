@@ -1,14 +1,16 @@
 //! The operands of an operation or call: types, borrows, and the order of evaluation.
 //!
-//! Operands are evaluated from left to right. Most stay where wasm wants them, on its stack. Two
+//! Operands are evaluated from left to right. Most stay where wasm wants them, on its stack. Three
 //! kinds are stored in a hidden local first: an owned temporary of which the operation only takes
 //! a view, so that it can be freed afterwards; and an owned value that waits while a later operand
-//! may leave the function, so that the exit can free it. When an operand is stored, all operands
+//! may leave the function, so that the exit can free it; and, in the body of a task, whatever may
+//! have to wait for other tasks. When an operand is stored, all operands
 //! before it are stored too, or need not be because nothing in between changes what they read.
 
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
 use super::function::{Checker, Value, block};
+use super::tasks::converts;
 use super::vars::{Root, Roots, VarId};
 use crate::compiler::ir::{Expr, Local, Ty};
 use crate::compiler::module;
@@ -30,6 +32,8 @@ pub(super) enum Want {
     Peek(Ty),
     /// `bytes`, consumed; the text of a literal is not copied first.
     Part,
+    /// `bytes` or `vec_u8`, consumed, or a view.
+    Whole,
 }
 
 impl Want {
@@ -37,7 +41,7 @@ impl Want {
     pub(super) fn ty(self) -> Ty {
         match self {
             Self::Value(ty) | Self::Peek(ty) => ty,
-            Self::Borrow { .. } => Ty::View,
+            Self::Borrow { .. } | Self::Whole => Ty::View,
             Self::Part => Ty::Bytes,
         }
     }
@@ -47,7 +51,7 @@ impl Want {
         match self {
             Self::Value(ty) | Self::Peek(ty) => format!("`{}`", types::name(ty)),
             Self::Borrow { vec: false } => "`bytes_view` or `bytes`".to_owned(),
-            Self::Borrow { vec: true } => "`bytes_view`, `bytes` or `vec_u8`".to_owned(),
+            Self::Borrow { vec: true } | Self::Whole => "`bytes_view`, `bytes` or `vec_u8`".to_owned(),
             Self::Part => "`bytes`".to_owned(),
         }
     }
@@ -103,7 +107,23 @@ impl Checker<'_, '_> {
     /// Evaluates the operands of `head`. With `keep`, borrowed temporaries live to the end of the
     /// scope, because the result may point into them; else they end with the operation.
     pub(super) fn operands(&mut self, head: &str, nodes: &[NodeId], wants: &[Want], keep: bool) -> Operands {
-        let later = self.what_follows(nodes, wants);
+        self.placed_operands(head, nodes, wants, keep, false)
+    }
+
+    /// Operands that are constants and locals when all were evaluated.
+    pub(super) fn settled_operands(&mut self, head: &str, nodes: &[NodeId], wants: &[Want]) -> Operands {
+        self.placed_operands(head, nodes, wants, false, true)
+    }
+
+    fn placed_operands(
+        &mut self,
+        head: &str,
+        nodes: &[NodeId],
+        wants: &[Want],
+        keep: bool,
+        settle: bool,
+    ) -> Operands {
+        let later = self.what_follows(nodes, wants, settle);
         let mut ready = Operands {
             prelude: Vec::new(),
             args: Vec::with_capacity(nodes.len()),
@@ -116,7 +136,7 @@ impl Checker<'_, '_> {
         let mut places = Vec::with_capacity(nodes.len());
         for ((&node, &want), later) in nodes.iter().zip(wants).zip(later) {
             let operand = self.operand(head, node, want);
-            let (place, info) = self.place(operand, node, later, keep, &mut ready);
+            let (place, info) = self.place(operand, node, want, later, keep, &mut ready);
             self.vars.hold(&info.roots);
             places.push(place);
             ready.infos.push(info);
@@ -172,14 +192,15 @@ impl Checker<'_, '_> {
     }
 
     /// For each operand, what the later ones may do.
-    fn what_follows(&self, nodes: &[NodeId], wants: &[Want]) -> Vec<Later> {
+    fn what_follows(&self, nodes: &[NodeId], wants: &[Want], settle: bool) -> Vec<Later> {
         let mut all = Vec::with_capacity(nodes.len());
-        let mut later = Later { exits: false, stores: false };
+        let mut later = Later { exits: false, stores: false, lists: false, settle };
         for (&node, &want) in nodes.iter().zip(wants).rev() {
             all.push(later);
             let lent = matches!(want, Want::Borrow { .. }) && self.tree.kind(node) == Kind::Array;
-            later.stores = later.stores || lent || later.exits;
+            later.stores = later.stores || lent || later.exits || settle || self.suspends(node);
             later.exits = later.exits || self.facts.exits.contains(&node);
+            later.lists = later.lists || self.tree.kind(node) == Kind::Array;
         }
         all.reverse();
         all
@@ -190,6 +211,7 @@ impl Checker<'_, '_> {
         &mut self,
         operand: Operand,
         node: NodeId,
+        want: Want,
         later: Later,
         keep: bool,
         ready: &mut Operands,
@@ -197,6 +219,8 @@ impl Checker<'_, '_> {
         let Operand { value, lent } = operand;
         let Value { expr, ty, brand, mut roots, diverges } = value;
         ready.diverges |= diverges;
+        // A task must not be suspended while something waits on the stack.
+        let stored = self.suspends(node) || (later.settle && !is_settled(&expr, later.lists));
         let place = if lent {
             let (id, local) = self.hidden(ty, node);
             roots = vec![Root::Owner(id)];
@@ -206,7 +230,16 @@ impl Checker<'_, '_> {
             }
             let store = Expr::Store { local, value: Box::new(expr), drop_old: false };
             Place::Stored { store, arg: Expr::ViewOf(local) }
-        } else if ty.is_owned() && later.exits && !matches!(expr, Expr::Get(_)) {
+        } else if stored && ty == Ty::Never {
+            let local = self.slots.take(want.ty());
+            ready.slots.push(local);
+            Place::Stored { store: expr, arg: Expr::Get(local) }
+        } else if stored && !ty.is_owned() {
+            let local = self.slots.take(ty);
+            ready.slots.push(local);
+            let store = Expr::Store { local, value: Box::new(expr), drop_old: false };
+            Place::Stored { store, arg: Expr::Get(local) }
+        } else if ty.is_owned() && (later.exits || stored) && !matches!(expr, Expr::Get(_)) {
             let (id, local) = self.hidden(ty, node);
             ready.temporaries.push(id);
             let store = Expr::Store { local, value: Box::new(expr), drop_old: false };
@@ -238,8 +271,9 @@ impl Checker<'_, '_> {
         let value = self.value(node);
         let (fits, lent) = match (want, value.ty) {
             (_, Ty::Never) => (true, false),
-            (Want::Value(wanted) | Want::Peek(wanted), found) => (wanted == found, false),
+            (Want::Value(wanted) | Want::Peek(wanted), found) => (wanted == found || converts(wanted, found), false),
             (Want::Part, found) => (found == Ty::Bytes, false),
+            (Want::Whole, found) => (matches!(found, Ty::Bytes | Ty::Vec | Ty::View), false),
             (Want::Borrow { .. }, Ty::View) => (true, false),
             (Want::Borrow { .. }, Ty::Bytes) | (Want::Borrow { vec: true }, Ty::Vec) => (true, true),
             (Want::Borrow { .. }, _) => (false, false),
@@ -272,7 +306,7 @@ impl Checker<'_, '_> {
         let fits = match want {
             Want::Borrow { vec } => ty == Ty::Bytes || (vec && ty == Ty::Vec),
             Want::Peek(wanted) => ty == wanted && ty.is_owned(),
-            Want::Value(_) | Want::Part => return self.wrong_variable(head, node, want, id),
+            Want::Value(_) | Want::Part | Want::Whole => return self.wrong_variable(head, node, want, id),
         };
         if !fits {
             return self.wrong_variable(head, node, want, id);
@@ -294,9 +328,10 @@ impl Checker<'_, '_> {
     fn wrong_variable(&mut self, head: &str, node: NodeId, want: Want, id: VarId) -> Option<Value> {
         let found = self.vars.get(id).ty;
         let fits = match want {
-            Want::Value(ty) | Want::Peek(ty) => ty == found,
+            Want::Value(ty) | Want::Peek(ty) => ty == found || converts(ty, found),
             Want::Borrow { .. } => found == Ty::View,
             Want::Part => found == Ty::Bytes,
+            Want::Whole => matches!(found, Ty::Bytes | Ty::Vec | Ty::View),
         };
         if fits || found == Ty::Never {
             return None;
@@ -323,8 +358,7 @@ impl Checker<'_, '_> {
     }
 
     pub(super) fn wrong_operand(&mut self, head: &str, node: NodeId, want: Want, found: Ty) {
-        // The head is the element 0 of the list.
-        let number = self.tree.index(node);
+        let number = self.argument_number(node);
         let message = format!(
             "argument {number} of `{}` must be {}, found `{}`",
             module::shorten(head),
@@ -370,6 +404,16 @@ struct Later {
     exits: bool,
     /// Be stored before the operation.
     stores: bool,
+    /// Be evaluated at all: one of them is a list.
+    lists: bool,
+    /// All operands end up in locals.
+    settle: bool,
+}
+
+/// Whether an operand is a constant, or a local that no later list can change.
+fn is_settled(expr: &Expr, later_lists: bool) -> bool {
+    let local = matches!(expr, Expr::Get(_) | Expr::Take(_) | Expr::ViewOf(_));
+    is_constant(expr) || (local && !later_lists)
 }
 
 /// Whether an expression always has the same value and no effect.

@@ -201,7 +201,7 @@ fn worlds_and_unsupported_things() {
     expect(none(), json!(["__internal.bytes.clone_v1", "input"]), &[("X07C_INTERNAL_HEAD", "/solve")]);
     expect(
         none(),
-        json!(["begin", ["let", "m", ["map_u32.new", 8]], ["fmt.s32_to_dec", ["+", "m", 1]]]),
+        json!(["begin", ["let", "m", ["regex.split", "input", 8]], ["fmt.s32_to_dec", ["+", "m", 1]]]),
         &[("X07C_WASM_BACKEND_UNSUPPORTED_BUILTIN", "/solve/1/2")],
     );
     expect(none(), json!(["match", 1, ["a", 2]]), &[("X07C_WASM_BACKEND_UNSUPPORTED_FORM", "/solve")]);
@@ -589,4 +589,15 @@ fn problems_have_a_place() {
     assert_eq!(problem.function.as_deref(), Some("solve"));
     let position = problem.position.expect("a position");
     assert_eq!((position.line, position.column), (4, 3));
+}
+
+#[test]
+fn a_specialisation_is_a_function() {
+    let decls = json!([{"kind": "defn", "name": "main.id", "type_params": [{"name": "A"}],
+        "params": [{"name": "x", "ty": ["t", "A"]}], "result": ["t", "A"], "body": "x"}]);
+    let solve = json!(["tapp", "main.id", ["tys", "bytes"], ["tapp", "main.id", "bytes", ["bytes.empty"]]]);
+    let program = accept(decls, solve);
+    let symbols: Vec<&str> = program.functions.iter().map(|function| function.symbol.as_str()).collect();
+    assert_eq!(symbols, ["main.id__x07_mono_v1__bytes__hd72b15d3", "solve"]);
+    assert_eq!(function(&program, symbols[0]).locals, [Ty::Bytes]);
 }

@@ -4,13 +4,17 @@ use wasm_encoder::MemArg;
 
 use crate::compiler::ir::{FuncId, Trap, Word};
 use crate::compiler::runtime::code::{Code, Scratch};
-use crate::compiler::runtime::layout::{ALIGN, END, INPUT_ADDRESS, INPUT_LENGTH, LAST, ROWS, TABLES, TABLES_SIZE, TOP};
+use crate::compiler::runtime::layout::{
+    ALIGN, END, FUEL, INPUT_ADDRESS, INPUT_LENGTH, LAST, ROWS, TABLES, TABLES_SIZE, TOP,
+};
+
+use super::accounts::Uses;
 
 /// The name under which the function is exported.
-pub const NAME: &str = "x07_solve_v2";
+pub(super) const NAME: &str = "x07_solve_v2";
 
 /// Result address, arena address and size, input address and length.
-pub const PARAMS: [Word; 5] = [Word::I32; 5];
+pub(super) const PARAMS: [Word; 5] = [Word::I32; 5];
 
 /// The function's code.
 ///
@@ -18,7 +22,7 @@ pub const PARAMS: [Word; 5] = [Word::I32; 5];
 /// written as address and length; an empty one gets the arena's own address, because the host
 /// checks that results lie in the arena.
 #[must_use]
-pub fn code(entry: FuncId) -> Code {
+pub(super) fn code(entry: FuncId, uses: Uses) -> Code {
     let (result, arena, capacity, input, input_length) = (0, 1, 2, 3, 4);
     let mut code = Code::new(5);
     let base = code.scratch(Scratch::I32);
@@ -40,6 +44,11 @@ pub fn code(entry: FuncId) -> Code {
     code.ins().i32_const(0).global_set(ROWS);
     code.ins().local_get(input).global_set(INPUT_ADDRESS);
     code.ins().local_get(input_length).global_set(INPUT_LENGTH);
+
+    // A scope that a trap ended must not limit the next call.
+    if uses.fuel {
+        code.ins().f64_const(f64::INFINITY.into()).global_set(FUEL);
+    }
 
     code.call_function(entry.0, None);
     code.ins().local_set(length).local_set(address);

@@ -7,17 +7,20 @@
 
 use wasm_encoder::{BlockType, Ieee64};
 
-use crate::compiler::ir::{DataId, Expr, FuncId, Function, Local, Op, Program, SiteId, Ty, Word};
+use crate::compiler::ir::{DataId, Expr, FuncId, Function, FunctionKind, Local, Op, Program, SiteId, Ty, Word};
 use crate::compiler::runtime::Helper;
 use crate::compiler::runtime::code::{Code, Scratch};
 use crate::compiler::runtime::layout::{INPUT_ADDRESS, INPUT_LENGTH};
 
 use super::EmitError;
+use super::accounts::Uses;
+use super::async_body::Frame;
 use super::operands::{Operand, Slot, leave_alone};
+use super::tasks::interchangeable;
 use super::types::{Types, val_type};
 
 /// The most parameters and locals that engines accept in a function.
-const MAX_LOCALS: u32 = 50_000;
+pub(super) const MAX_LOCALS: u32 = 50_000;
 
 /// Stack kept free below a step of the recursion, and stack added when there is less.
 const STACK_RESERVE: usize = 64 * 1024;
@@ -53,16 +56,22 @@ pub(super) type Flow<T> = Result<T, Stop>;
 /// A function under translation.
 pub(super) struct Emitter<'a> {
     program: &'a Program,
-    function: &'a Function,
+    pub(super) function: &'a Function,
     literals: &'a [Literal],
     pub(super) types: &'a mut Types,
     pub(super) code: Code,
+    /// What an async function needs to be suspended.
+    pub(super) frame: Option<Frame>,
     /// The first wasm local of each local.
     slots: Vec<u32>,
     /// Owned values in scratch locals that an early exit must free.
     pub(super) pending: Vec<Operand>,
     /// Whether the function has any early exit.
     leaves_early: bool,
+    /// Whether the program limits fuel anywhere, so that expressions use it.
+    pub(super) metered: bool,
+    /// Whether the program counts copied bytes.
+    pub(super) counted: bool,
 }
 
 /// Translates a function.
@@ -71,8 +80,12 @@ pub(super) fn emit(
     function: &Function,
     literals: &[Literal],
     types: &mut Types,
+    uses: Uses,
 ) -> Result<Code, EmitError> {
     let mut emitter = Emitter::new(program, function, literals, types)?;
+    emitter.metered = uses.fuel;
+    emitter.counted = uses.counters;
+    emitter.burn_part(&function.body);
     let ty = emitter.expr(&function.body)?;
     if ty != Ty::Never && ty != function.result {
         return Err(EmitError::Malformed {
@@ -113,6 +126,58 @@ const fn stays(expr: &Expr) -> bool {
     )
 }
 
+/// How many nodes of a loop's condition are written twice, before the loop and at its end.
+const TWICE: u32 = 40;
+/// How many nodes of a choice are computed whether they are wanted or not.
+const BOTH: u32 = 28;
+
+/// Whether an expression has few nodes, and neither loops nor waits.
+fn is_short(expr: &Expr, budget: &mut u32) -> bool {
+    if *budget == 0 || matches!(expr, Expr::For { .. } | Expr::While { .. } | Expr::Wait { .. }) {
+        return false;
+    }
+    *budget -= 1;
+    let mut short = true;
+    expr.for_each_part(|part| short = short && is_short(part, budget));
+    short
+}
+
+/// Whether an expression has few nodes, no effect, cannot trap and reads no memory.
+fn is_cheap(expr: &Expr, budget: &mut u32) -> bool {
+    if *budget == 0 {
+        return false;
+    }
+    *budget -= 1;
+    match expr {
+        Expr::I32(_) | Expr::Get(_) | Expr::ViewOf(_) | Expr::ViewLit(_) | Expr::Input => true,
+        Expr::Op { op, args, .. } => {
+            let plain = matches!(op, Op::Add | Op::Sub | Op::And | Op::Or | Op::Xor | Op::Shl | Op::ShrU | Op::ViewLen)
+                || inverse(*op).is_some();
+            plain && args.iter().all(|arg| is_cheap(arg, budget))
+        }
+        Expr::If { cond, then, otherwise, ty: Ty::I32 } => {
+            is_cheap(cond, budget) && is_cheap(then, budget) && is_cheap(otherwise, budget)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a condition is better decided by several jumps than by one number: a conjunction, a
+/// disjunction, or a block before one.
+fn is_composite(cond: &Expr) -> bool {
+    match cond {
+        Expr::Op { op: Op::Eq | Op::Ne, args, .. } => match args.as_slice() {
+            [inner, Expr::I32(0)] => is_composite(inner),
+            _ => false,
+        },
+        Expr::If { then, otherwise, .. } => {
+            matches!(**otherwise, Expr::I32(0)) || matches!(**then, Expr::I32(number) if number != 0)
+        }
+        Expr::Block { value: Some(value), cleanup, .. } => cleanup.is_empty() && is_composite(value),
+        _ => false,
+    }
+}
+
 /// Whether the expression is an empty block.
 fn is_nothing(expr: &Expr) -> bool {
     match expr {
@@ -146,13 +211,17 @@ fn width(ty: Ty) -> u32 {
 }
 
 impl<'a> Emitter<'a> {
-    fn new(
+    /// A translation that is about to begin. The parameters are wasm parameters; those of an async
+    /// function are locals, behind a wasm parameter for its frame.
+    pub(super) fn new(
         program: &'a Program,
         function: &'a Function,
         literals: &'a [Literal],
         types: &'a mut Types,
     ) -> Result<Self, EmitError> {
-        let Some(params) = function.locals.get(..function.params as usize) else {
+        let is_task = function.kind == FunctionKind::Async;
+        let params = if is_task { 0 } else { function.params as usize };
+        let Some(params) = function.locals.get(..params) else {
             return Err(EmitError::Malformed {
                 function: function.symbol.clone(),
                 reason: "more parameters than locals".to_owned(),
@@ -163,7 +232,7 @@ impl<'a> Emitter<'a> {
             return Err(EmitError::TooManyLocals { function: function.symbol.clone() });
         }
         let mut slots = Vec::with_capacity(function.locals.len());
-        let mut next = 0;
+        let mut next = u32::from(is_task);
         for ty in params {
             slots.push(next);
             next += width(*ty);
@@ -176,7 +245,19 @@ impl<'a> Emitter<'a> {
             }
         }
         let leaves_early = leaves_early(&function.body);
-        Ok(Self { program, function, literals, types, code, slots, pending: Vec::new(), leaves_early })
+        Ok(Self {
+            program,
+            function,
+            literals,
+            types,
+            code,
+            frame: None,
+            slots,
+            pending: Vec::new(),
+            leaves_early,
+            metered: false,
+            counted: false,
+        })
     }
 
     /// Translates an expression: its words are on the stack, unless it yields [`Ty::Never`], after
@@ -211,12 +292,13 @@ impl<'a> Emitter<'a> {
     }
 
     /// A statement; nothing is on the stack after it.
-    fn statement(&mut self, expr: &Expr) -> Flow<()> {
+    pub(super) fn statement(&mut self, expr: &Expr) -> Flow<()> {
         self.value_of(Ty::Unit, expr)
     }
 
     /// The end of a control structure's branch: true when it never yields.
-    fn arm(&mut self, ty: Ty, expr: &Expr) -> Flow<bool> {
+    pub(super) fn arm(&mut self, ty: Ty, expr: &Expr) -> Flow<bool> {
+        self.burn_part(expr);
         let found = self.expr(expr)?;
         if found == Ty::Never {
             return Ok(true);
@@ -227,7 +309,10 @@ impl<'a> Emitter<'a> {
 
     /// Refuses a value of another type.
     pub(super) fn expect(&self, ty: Ty, found: Ty) -> Flow<()> {
-        if ty == found { Ok(()) } else { self.malformed(format!("{found:?} where {ty:?} is wanted")) }
+        if ty == found || interchangeable(ty, found) {
+            return Ok(());
+        }
+        self.malformed(format!("{found:?} where {ty:?} is wanted"))
     }
 
     /// The error for an expression that contradicts itself.
@@ -283,6 +368,9 @@ impl<'a> Emitter<'a> {
     }
 
     fn expr_here(&mut self, expr: &Expr) -> Flow<Ty> {
+        if let Some(outcome) = self.suspendable(expr) {
+            return outcome;
+        }
         match expr {
             Expr::I32(number) => {
                 self.code.ins().i32_const(*number);
@@ -377,7 +465,8 @@ impl<'a> Emitter<'a> {
             Expr::Block { body, value: Some(inner), cleanup } => (body.as_slice(), &**inner, cleanup.as_slice()),
             other => (&[], other, &[]),
         };
-        if let Expr::InPlace { op, local: source, args, site } = inner
+        if !self.suspends(value)
+            && let Expr::InPlace { op, local: source, args, site } = inner
             && *source == local
             && op.result() == ty
             && leave_alone(after, local)
@@ -453,6 +542,19 @@ impl<'a> Emitter<'a> {
             let arm = if *number == 0 { otherwise } else { then };
             return if self.arm(ty, arm)? { Err(Stop::Never) } else { Ok(ty) };
         }
+        if ty == Ty::I32 {
+            let mut budget = BOTH;
+            if is_cheap(cond, &mut budget) && is_cheap(then, &mut budget) && is_cheap(otherwise, &mut budget) {
+                self.value_of(ty, then)?;
+                self.value_of(ty, otherwise)?;
+                self.condition(cond, false)?;
+                self.code.ins().select();
+                return Ok(ty);
+            }
+        }
+        if is_composite(cond) {
+            return self.choice_by_jumps(cond, then, otherwise, ty);
+        }
         let swap = ty == Ty::Unit && is_nothing(then);
         let (then, otherwise) = if swap { (otherwise, then) } else { (then, otherwise) };
         self.condition(cond, swap)?;
@@ -471,6 +573,103 @@ impl<'a> Emitter<'a> {
             return Err(Stop::Never);
         }
         Ok(ty)
+    }
+
+    /// A choice whose condition is a conjunction or disjunction.
+    fn choice_by_jumps(&mut self, cond: &Expr, then: &Expr, otherwise: &Expr, ty: Ty) -> Flow<Ty> {
+        let alone = ty == Ty::Unit && is_nothing(otherwise);
+        if !alone {
+            let block = self.types.block(ty.words());
+            self.code.ins().block(block);
+        }
+        self.code.ins().block(BlockType::Empty);
+        let decided = self.jump(cond, false, 0);
+        if let Err(Stop::Error(error)) = decided {
+            return Err(Stop::Error(error));
+        }
+        let mut never = decided.is_err();
+        if !never {
+            never = self.arm(ty, then)?;
+            if !never && !alone {
+                self.code.ins().br(1);
+            }
+        }
+        self.code.ins().end();
+        if decided.is_err() {
+            // The condition itself never yields.
+            self.code.ins().unreachable();
+        } else if alone {
+            never = false;
+        } else {
+            never &= self.arm(ty, otherwise)?;
+        }
+        if !alone {
+            self.code.ins().end();
+        }
+        if never {
+            self.code.ins().unreachable();
+            return Err(Stop::Never);
+        }
+        Ok(ty)
+    }
+
+    /// Leaves for a label when the condition is what `when` says, else goes on.
+    fn jump(&mut self, cond: &Expr, when: bool, label: u32) -> Flow<()> {
+        stacker::maybe_grow(STACK_RESERVE, STACK_SEGMENT, || self.jump_here(cond, when, label))
+    }
+
+    fn jump_here(&mut self, cond: &Expr, when: bool, label: u32) -> Flow<()> {
+        match cond {
+            Expr::Op { op: op @ (Op::Eq | Op::Ne), args, .. } => {
+                if let [inner, Expr::I32(0)] = args.as_slice() {
+                    return self.jump(inner, when == (*op == Op::Ne), label);
+                }
+            }
+            Expr::If { cond: first, then, otherwise, .. } => match (&**then, &**otherwise) {
+                (second, Expr::I32(0)) => return self.jump_both(first, second, true, when, label),
+                (Expr::I32(number), second) if *number != 0 => {
+                    return self.jump_both(first, second, false, when, label);
+                }
+                _ => {}
+            },
+            Expr::Block { body, value: Some(value), cleanup } if cleanup.is_empty() => {
+                for expr in body {
+                    self.statement(expr)?;
+                }
+                return self.jump(value, when, label);
+            }
+            _ => {}
+        }
+        self.condition(cond, !when)?;
+        self.code.ins().br_if(label);
+        Ok(())
+    }
+
+    /// As [`Emitter::jump`], when both conditions hold (`conjunction`) or one does.
+    fn jump_both(&mut self, first: &Expr, second: &Expr, conjunction: bool, when: bool, label: u32) -> Flow<()> {
+        if conjunction != when {
+            // Either of them decides.
+            self.jump(first, when, label)?;
+            return match self.jump(second, when, label) {
+                // Where the second never yields, the first may have left.
+                Err(Stop::Never) => {
+                    self.code.ins().unreachable();
+                    Ok(())
+                }
+                other => other,
+            };
+        }
+        // The first alone may decide that there is no jump.
+        self.code.ins().block(BlockType::Empty);
+        let outcome = match self.jump(first, !when, 0) {
+            Ok(()) => match self.jump(second, when, label + 1) {
+                Err(Stop::Never) => Ok(()),
+                other => other,
+            },
+            never => never,
+        };
+        self.code.ins().end();
+        outcome
     }
 
     /// A choice among many, as a jump table: the arms stand one behind the other, each in front of
@@ -536,6 +735,10 @@ impl<'a> Emitter<'a> {
     }
 
     fn while_loop(&mut self, cond: &Expr, body: &Expr) -> Flow<Ty> {
+        let mut budget = TWICE;
+        if is_short(cond, &mut budget) {
+            return self.while_loop_tested_last(cond, body);
+        }
         self.code.ins().block(BlockType::Empty).loop_(BlockType::Empty);
         let outcome = self.while_turn(cond, body);
         if let Err(Stop::Error(error)) = outcome {
@@ -551,12 +754,33 @@ impl<'a> Emitter<'a> {
     }
 
     fn while_turn(&mut self, cond: &Expr, body: &Expr) -> Flow<()> {
-        self.condition(cond, true)?;
-        self.code.ins().br_if(1);
+        self.burn_part(cond);
+        self.jump(cond, false, 1)?;
         if !self.arm(Ty::Unit, body)? {
             self.code.ins().br(0);
         }
         Ok(())
+    }
+
+    /// A loop with its condition once before it and once at the end of each round, so that a round
+    /// has one jump.
+    fn while_loop_tested_last(&mut self, cond: &Expr, body: &Expr) -> Flow<Ty> {
+        self.code.ins().block(BlockType::Empty);
+        let entered = self.jump(cond, false, 0);
+        if let Err(Stop::Error(error)) = entered {
+            return Err(Stop::Error(error));
+        }
+        if entered.is_err() {
+            // The condition itself never yields.
+            self.code.ins().end().unreachable();
+            return Err(Stop::Never);
+        }
+        self.code.ins().loop_(BlockType::Empty);
+        if !self.arm(Ty::Unit, body)? {
+            self.jump(cond, true, 0)?;
+        }
+        self.code.ins().end().end();
+        Ok(Ty::Unit)
     }
 
     /// Leaves the function with the result that is on the stack.
@@ -570,7 +794,11 @@ impl<'a> Emitter<'a> {
             let operand = self.pending[index];
             self.free(&operand);
         }
-        self.code.ins().return_();
+        if self.is_task() {
+            self.end_task();
+        } else {
+            self.code.ins().return_();
+        }
         Ok(())
     }
 
@@ -598,7 +826,7 @@ impl<'a> Emitter<'a> {
         Ok(ty.payload())
     }
 
-    fn call(&mut self, func: FuncId, args: &[Expr], site: SiteId) -> Flow<Ty> {
+    pub(super) fn call(&mut self, func: FuncId, args: &[Expr], site: SiteId) -> Flow<Ty> {
         let program = self.program;
         let Some(callee) = program.functions.get(func.0 as usize) else {
             return self.malformed(format!("function {} does not exist", func.0));

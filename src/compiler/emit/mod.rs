@@ -2,10 +2,13 @@
 //!
 //! [`emit`] translates a whole [`Program`]. The pieces: `function` translates expressions and
 //! control flow, `operands` places the operands of an operation, `ops`, `ops_vec`, `ops_float`,
-//! `library` and `tasks` translate operations, `entry` writes the exported function, `types` collects function types, `module` puts
-//! the sections together, and [`sites`] is the table that explains traps. Functions of the run-time
+//! `library`, `tasks` and `accounts` translate operations, `async_body` lets functions be suspended,
+//! `entry` writes the exported function, `types` collects function types, `module` puts the sections
+//! together, and [`sites`] is the table that explains traps. Functions of the run-time
 //! library live in `runtime`; nothing here knows names, scopes or source files.
 
+pub mod accounts;
+mod async_body;
 mod entry;
 mod function;
 mod library;
@@ -33,6 +36,9 @@ pub struct Target {
     pub max_memory_bytes: u32,
     /// Name and version of the producing tool, separated by a space, for the producers section.
     pub producer: String,
+    /// Whether to leave out what only explains the module: the names of functions and the table of
+    /// places, without which a trap is reported without its place.
+    pub strip: bool,
 }
 
 /// Why a program has no wasm module.
@@ -77,7 +83,8 @@ pub enum EmitError {
 /// Translates a program. The same program and target give the same bytes.
 ///
 /// The module exports `memory`, `x07_solve_v2`, `__heap_base` and `__data_end`, imports nothing,
-/// and carries the custom sections `name`, `producers` and [`sites::SECTION`].
+/// and carries the custom sections `name`, `producers` and [`sites::SECTION`], or only `producers`
+/// when it is to be stripped.
 ///
 /// # Errors
 ///

@@ -8,15 +8,17 @@ use wasm_encoder::{
     GlobalType, MemorySection, MemoryType, Module, NameMap, NameSection, ProducersField, ProducersSection, ValType,
 };
 
-use crate::compiler::ir::{FuncId, Program, Ty, Word};
-use crate::compiler::runtime::Helper;
+use crate::compiler::ir::{FuncId, FunctionKind, Program, SiteId, Ty, Word};
 use crate::compiler::runtime::code::Code;
 use crate::compiler::runtime::layout::{DATA_END, HEAP_BASE, INPUT_LENGTH};
+use crate::compiler::runtime::tasks::TaskHelper;
+use crate::compiler::runtime::{Helper, counting};
 
+use super::accounts::{self, Uses};
 use super::function::Literal;
 use super::sites::{self, Entry, FunctionEntries};
 use super::types::Types;
-use super::{EmitError, Target, entry, function};
+use super::{EmitError, Target, async_body, entry, function};
 
 /// Bytes in a page of memory.
 const PAGE: u32 = 65_536;
@@ -34,6 +36,24 @@ struct Defined {
     module: Option<u32>,
     type_index: u32,
     code: Code,
+}
+
+/// The function indices of what runs and drops the frames of async functions, by their numbers.
+#[derive(Default)]
+struct Tasks {
+    run: Vec<u32>,
+    drop: Vec<u32>,
+}
+
+impl Tasks {
+    /// The code of a helper, some of which depend on the module's async functions.
+    fn code_of(&self, helper: Helper) -> Code {
+        match helper {
+            Helper::Task(TaskHelper::Run) if !self.run.is_empty() => async_body::dispatch(&self.run),
+            Helper::Task(TaskHelper::DropFrame) if !self.drop.is_empty() => async_body::dispatch(&self.drop),
+            helper => helper.code(),
+        }
+    }
 }
 
 /// Static data and where its parts lie.
@@ -56,16 +76,25 @@ pub(super) fn assemble(program: &Program, target: &Target, exported: &[Helper]) 
     check_memory(target)?;
     let data = lay_out(program, target)?;
     let mut types = Types::default();
-    let mut defined = define_program(program, &data, &mut types)?;
+    let uses = accounts::uses(program);
+    let mut bodies = Vec::new();
+    let mut defined = define_program(program, &data, &mut types, &mut bodies, uses)?;
     let entry_index = index_of(defined.len())?;
-    defined.push(define_entry(program, &mut types)?);
+    defined.push(define_entry(program, &mut types, uses)?);
+    let mut tasks = Tasks::default();
+    for (run, drop) in bodies {
+        tasks.run.push(index_of(defined.len())?);
+        defined.push(run);
+        tasks.drop.push(index_of(defined.len())?);
+        defined.push(drop);
+    }
 
     let mut called: BTreeSet<Helper> = exported.iter().copied().collect();
     for function in &defined {
         called.extend(function.code.helpers());
     }
     let mut indices = BTreeMap::new();
-    for (helper, code) in with_callees(called) {
+    for (helper, code) in with_callees(called, &tasks, uses) {
         indices.insert(helper, index_of(defined.len())?);
         let type_index = types.intern(helper.params(), helper.results());
         defined.push(Defined { symbol: helper.symbol().to_owned(), module: None, type_index, code });
@@ -88,15 +117,13 @@ pub(super) fn assemble(program: &Program, target: &Target, exported: &[Helper]) 
             exports.export(helper.symbol(), ExportKind::Func, *index);
         }
     }
-    let code = finish_code(defined, &indices)?;
-    let site_table = sites::write(program, &code.functions)
-        .map_err(|reason| EmitError::Malformed { function: String::new(), reason: reason.to_owned() })?;
+    let code = finish_code(program, defined, &indices)?;
 
     let mut module = Module::new();
     module.section(&types.section());
     module.section(&functions);
     module.section(&memory(target));
-    module.section(&globals(&data));
+    module.section(&globals(&data, uses));
     module.section(&exports);
     module.section(&code.section);
     if !data.bytes.is_empty() {
@@ -104,9 +131,15 @@ pub(super) fn assemble(program: &Program, target: &Target, exported: &[Helper]) 
         section.active(0, &ConstExpr::i32_const(0), data.bytes);
         module.section(&section);
     }
-    module.section(&names(&code.functions));
+    if !target.strip {
+        module.section(&names(&code.functions));
+    }
     module.section(&producers(target));
-    module.section(&CustomSection { name: sites::SECTION.into(), data: site_table.as_slice().into() });
+    if !target.strip {
+        let site_table = sites::write(program, &code.functions)
+            .map_err(|reason| EmitError::Malformed { function: String::new(), reason: reason.to_owned() })?;
+        module.section(&CustomSection { name: sites::SECTION.into(), data: site_table.as_slice().into() });
+    }
     Ok(module.finish())
 }
 
@@ -124,10 +157,13 @@ fn check_memory(target: &Target) -> Result<(), EmitError> {
     Err(EmitError::Memory { reason: problem })
 }
 
-/// Places the literals one after another from address 0.
+/// Places the literals one after another from address 0. One that is the start or the end of another
+/// lies in that one.
 fn lay_out(program: &Program, target: &Target) -> Result<Data, EmitError> {
     let available = u64::from(target.initial_memory_bytes);
-    let size: u64 = program.data.iter().map(|literal| literal.len() as u64).sum();
+    let hosts = hosts(&program.data);
+    let own = program.data.iter().zip(&hosts).filter(|(_, host)| host.is_none());
+    let size: u64 = own.map(|(literal, _)| literal.len() as u64).sum();
     let needed = size.next_multiple_of(DATA_ALIGN);
     let too_large = EmitError::StaticDataTooLarge { needed, available };
     if needed > available {
@@ -135,16 +171,62 @@ fn lay_out(program: &Program, target: &Target) -> Result<Data, EmitError> {
     }
     let Ok(end) = u32::try_from(needed) else { return Err(too_large) };
     let mut bytes = Vec::new();
+    let mut addresses: Vec<usize> = vec![0; program.data.len()];
+    for ((address, literal), host) in addresses.iter_mut().zip(&program.data).zip(&hosts) {
+        if host.is_none() {
+            *address = bytes.len();
+            bytes.extend_from_slice(literal);
+        }
+    }
     let mut literals = Vec::with_capacity(program.data.len());
-    for literal in &program.data {
+    for (index, literal) in program.data.iter().enumerate() {
+        let mut at = index;
+        let mut inside = 0;
+        // A host is longer than its guest, so this ends.
+        while let Some(Some((host, offset))) = hosts.get(at) {
+            inside += offset;
+            at = *host;
+        }
+        let address = addresses.get(at).map_or(0, |address| address + inside);
         // Both fit 32 bits, since the whole does. wasm writes them as signed numbers.
-        literals.push(Literal { address: bytes.len() as u32 as i32, length: literal.len() as u32 as i32 });
-        bytes.extend_from_slice(literal);
+        literals.push(Literal { address: address as u32 as i32, length: literal.len() as u32 as i32 });
     }
     Ok(Data { bytes, literals, end })
 }
 
-fn define_program(program: &Program, data: &Data, types: &mut Types) -> Result<Vec<Defined>, EmitError> {
+/// For each literal another, longer one that ends or starts with it, and where in that one it starts.
+fn hosts(data: &[Vec<u8>]) -> Vec<Option<(usize, usize)>> {
+    let mut hosts = vec![None; data.len()];
+    let mut order: Vec<usize> = (0..data.len()).collect();
+    // Sorted from the back, a literal that ends others stands right before one of them.
+    order.sort_by(|a, b| data[*a].iter().rev().cmp(data[*b].iter().rev()).then(a.cmp(b)));
+    for pair in order.windows(2) {
+        let &[guest, host] = pair else { continue };
+        let (short, long) = (&data[guest], &data[host]);
+        if short.len() < long.len() && long.ends_with(short) {
+            hosts[guest] = Some((host, long.len() - short.len()));
+        }
+    }
+    order.retain(|index| hosts[*index].is_none());
+    order.sort_by(|a, b| data[*a].cmp(&data[*b]).then(a.cmp(b)));
+    for pair in order.windows(2) {
+        let &[guest, host] = pair else { continue };
+        if data[guest].len() < data[host].len() && data[host].starts_with(&data[guest]) {
+            hosts[guest] = Some((host, 0));
+        }
+    }
+    hosts
+}
+
+/// The functions of the program in their order; for async functions those that start a task, while
+/// what runs its body and what drops its frame go to `bodies`.
+fn define_program(
+    program: &Program,
+    data: &Data,
+    types: &mut Types,
+    bodies: &mut Vec<(Defined, Defined)>,
+    uses: Uses,
+) -> Result<Vec<Defined>, EmitError> {
     let mut defined = Vec::with_capacity(program.functions.len());
     for function in &program.functions {
         let params: Vec<Word> =
@@ -152,14 +234,29 @@ fn define_program(program: &Program, data: &Data, types: &mut Types) -> Result<V
         if params.len() > MAX_PARAM_WORDS {
             return Err(EmitError::TooLarge { what: "parameter list" });
         }
+        if function.kind == FunctionKind::Async {
+            let number = index_of(bodies.len())?;
+            let made = async_body::emit(program, function, number, &data.literals, types, uses)?;
+            let define = |name: &str, module: Option<u32>, type_index: u32, code: Code| Defined {
+                symbol: format!("{}{name}", function.symbol),
+                module,
+                type_index,
+                code,
+            };
+            defined.push(define(".start", None, types.intern(&params, &[Word::I32]), made.start));
+            let run = define("", Some(function.module), types.intern(&[Word::I32], &[Word::I32]), made.run);
+            let drop = define(".drop", None, types.intern(&[Word::I32], &[]), made.drop);
+            bodies.push((run, drop));
+            continue;
+        }
         let type_index = types.intern(&params, function.result.words());
-        let code = function::emit(program, function, &data.literals, types)?;
+        let code = function::emit(program, function, &data.literals, types, uses)?;
         defined.push(Defined { symbol: function.symbol.clone(), module: Some(function.module), type_index, code });
     }
     Ok(defined)
 }
 
-fn define_entry(program: &Program, types: &mut Types) -> Result<Defined, EmitError> {
+fn define_entry(program: &Program, types: &mut Types, uses: Uses) -> Result<Defined, EmitError> {
     let malformed = |reason: &str| EmitError::Malformed { function: String::new(), reason: reason.to_owned() };
     let id: FuncId = program.entry.ok_or_else(|| malformed("the program has no entry"))?;
     let function =
@@ -168,16 +265,19 @@ fn define_entry(program: &Program, types: &mut Types) -> Result<Defined, EmitErr
         return Err(malformed("the program's entry takes parameters or does not yield bytes"));
     }
     let type_index = types.intern(&entry::PARAMS, &[]);
-    Ok(Defined { symbol: entry::NAME.to_owned(), module: None, type_index, code: entry::code(id) })
+    Ok(Defined { symbol: entry::NAME.to_owned(), module: None, type_index, code: entry::code(id, uses) })
 }
 
 /// The code of these helpers and of all that they call.
-fn with_callees(called: BTreeSet<Helper>) -> BTreeMap<Helper, Code> {
+fn with_callees(called: BTreeSet<Helper>, tasks: &Tasks, uses: Uses) -> BTreeMap<Helper, Code> {
     let mut codes = BTreeMap::new();
     let mut open: Vec<Helper> = called.into_iter().collect();
     while let Some(helper) = open.pop() {
         if let MapEntry::Vacant(slot) = codes.entry(helper) {
-            let code = helper.code();
+            let mut code = tasks.code_of(helper);
+            if uses.counters {
+                counting::instrument(helper, &mut code);
+            }
             open.extend(code.helpers());
             slot.insert(code);
         }
@@ -191,7 +291,11 @@ fn index_of(index: usize) -> Result<u32, EmitError> {
 }
 
 /// Fills in helper indices and finds out where in the code section everything stands.
-fn finish_code(defined: Vec<Defined>, indices: &BTreeMap<Helper, u32>) -> Result<CodePart, EmitError> {
+fn finish_code(
+    program: &Program,
+    defined: Vec<Defined>,
+    indices: &BTreeMap<Helper, u32>,
+) -> Result<CodePart, EmitError> {
     const TOO_LARGE: EmitError = EmitError::TooLarge { what: "code section" };
     let mut section = CodeSection::new();
     let mut functions = Vec::with_capacity(defined.len());
@@ -206,7 +310,8 @@ fn finish_code(defined: Vec<Defined>, indices: &BTreeMap<Helper, u32>) -> Result
         let mut entries = Vec::with_capacity(body.marks.len());
         for mark in &body.marks {
             let offset = u32::try_from(position + mark.offset).map_err(|_| TOO_LARGE)?;
-            entries.push(Entry { offset, trap: mark.trap, site: mark.site });
+            let origin = mark.site.and_then(|site| origin_of(program, site, &function.symbol));
+            entries.push(Entry { offset, trap: mark.trap, site: mark.site, origin });
         }
         position += body.bytes.len();
         if u32::try_from(position).is_err() {
@@ -216,6 +321,13 @@ fn finish_code(defined: Vec<Defined>, indices: &BTreeMap<Helper, u32>) -> Result
         functions.push(FunctionEntries { symbol: function.symbol, module: function.module, entries });
     }
     Ok(CodePart { section, functions })
+}
+
+/// The function whose code a site is part of, unless it is the one with this symbol.
+fn origin_of(program: &Program, site: SiteId, symbol: &str) -> Option<u32> {
+    let number = *program.inlined.get(&site)?;
+    let origin = program.origins.get(number as usize)?;
+    (origin.symbol != symbol).then_some(number)
 }
 
 /// How many bytes a number takes as unsigned LEB128.
@@ -242,7 +354,7 @@ fn memory(target: &Target) -> MemorySection {
 }
 
 /// The globals in the order of their indices: see the layout of the run-time library.
-fn globals(data: &Data) -> GlobalSection {
+fn globals(data: &Data, uses: Uses) -> GlobalSection {
     let mut section = GlobalSection::new();
     let heap_base = data.end.max(DATA_ALIGN as u32);
     for value in [heap_base, data.end] {
@@ -252,6 +364,16 @@ fn globals(data: &Data) -> GlobalSection {
     for _ in DATA_END + 1..=INPUT_LENGTH {
         let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
         section.global(ty, &ConstExpr::i32_const(0));
+    }
+    if uses.fuel || uses.counters {
+        let ty = GlobalType { val_type: ValType::F64, mutable: true, shared: false };
+        section.global(ty, &ConstExpr::f64_const(f64::INFINITY.into()));
+    }
+    if uses.counters {
+        for _ in 0..counting::GLOBALS {
+            let ty = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
+            section.global(ty, &ConstExpr::i32_const(0));
+        }
     }
     section
 }

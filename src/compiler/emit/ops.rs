@@ -2,7 +2,7 @@
 
 use wasm_encoder::{BlockType, MemArg};
 
-use crate::compiler::ir::{Expr, Op, SiteId, Trap, Ty};
+use crate::compiler::ir::{Expr, Op, SiteId, Trap, Ty, Unchecked};
 use crate::compiler::runtime::Helper;
 use crate::compiler::runtime::code::Scratch;
 
@@ -15,6 +15,30 @@ const LCG_STEP: i32 = 12_345;
 /// A byte at some offset from the address on the stack.
 const fn byte_at(offset: u32) -> MemArg {
     MemArg { offset: offset as u64, align: 0, memory_index: 0 }
+}
+
+/// The value and count of a rotation to the left, written as two shifts of one variable whose
+/// counts add up to 32.
+fn rotation<'e>(op: Op, left: &'e Expr, right: &Expr) -> Option<(&'e Expr, i32)> {
+    let shift = |expr: &Expr| match expr {
+        Expr::Op { op: op @ (Op::Shl | Op::ShrU), args, .. } => match args.as_slice() {
+            [Expr::Get(local), Expr::I32(count)] => Some((*op, *local, *count)),
+            _ => None,
+        },
+        _ => None,
+    };
+    if !matches!(op, Op::Or | Op::Add | Op::Xor) {
+        return None;
+    }
+    let (first_op, first, first_count) = shift(left)?;
+    let (second_op, second, second_count) = shift(right)?;
+    let in_range = (1..32).contains(&first_count) && (1..32).contains(&second_count);
+    if first != second || first_op == second_op || !in_range || first_count + second_count != 32 {
+        return None;
+    }
+    let Expr::Op { args, .. } = left else { return None };
+    let count = if first_op == Op::Shl { first_count } else { second_count };
+    args.first().map(|value| (value, count))
 }
 
 impl Emitter<'_> {
@@ -45,16 +69,8 @@ impl Emitter<'_> {
                 let view = self.operand_of(Ty::View, view, &[])?;
                 self.push(view.second());
             }
-            Op::ViewGet => self.view_get(args, site)?,
-            Op::ViewSlice => {
-                let [view, start, count] = self.exactly(args)?;
-                let view = self.operand_of(Ty::View, view, &args[1..])?;
-                let start = self.operand_of(Ty::I32, start, &args[2..])?.first();
-                let count = self.operand_of(Ty::I32, count, &[])?.first();
-                self.check_range(start, count, view.second(), site);
-                self.push_sum(view.first(), start);
-                self.push(count);
-            }
+            Op::ViewGet => self.view_get(args, Some(site))?,
+            Op::ViewSlice => self.view_slice(args, Some(site))?,
             Op::ViewToBytes => self.with_helper(Helper::Copy, &[Ty::View], args, site)?,
             Op::ViewEq => self.with_helper(Helper::Equal, &[Ty::View, Ty::View], args, site)?,
             Op::ViewCmpRange => {
@@ -76,7 +92,7 @@ impl Emitter<'_> {
             }
             Op::BytesConcat => self.concat(args, site)?,
             Op::BytesCopy => self.bytes_copy(args, site)?,
-            Op::ReadU32Le => self.read_u32(args, site)?,
+            Op::ReadU32Le => self.read_u32(args, Some(site))?,
             Op::FmtU32 => self.with_helper(Helper::FormatUnsigned, &[Ty::I32], args, site)?,
             Op::FmtS32 => self.with_helper(Helper::FormatSigned, &[Ty::I32], args, site)?,
             Op::ParseU32 => self.with_helper(Helper::ParseUnsigned, &[Ty::View], args, site)?,
@@ -197,6 +213,24 @@ impl Emitter<'_> {
             | Op::F64ToBytes => self.float_op(op, args, site)?,
             Op::Library(op) => self.library_op(op, args, site)?,
             Op::Task(op) => self.task_op(op, args, site)?,
+            Op::WordFits => {
+                let [view, offset] = self.exactly(args)?;
+                let view = self.operand_of(Ty::View, view, &args[1..])?;
+                let offset = self.operand_of(Ty::I32, offset, &[])?.first();
+                self.push_range_misfit(offset, Slot::Const(4), view.second());
+                self.code.ins().i32_eqz();
+            }
+            Op::Unchecked(Unchecked::ViewGet) => self.view_get(args, None)?,
+            Op::Unchecked(Unchecked::ViewSlice) => self.view_slice(args, None)?,
+            Op::Unchecked(Unchecked::ReadU32Le) => self.read_u32(args, None)?,
+            Op::Unchecked(Unchecked::VecGet) => self.vec_op(op, args, site)?,
+            Op::Unchecked(
+                Unchecked::BytesSet | Unchecked::VecSet | Unchecked::BytesSetU32Le | Unchecked::VecSetU32Le,
+            ) => self.mutate_value(op, args, site)?,
+            Op::Violate(clause) => self.violate(clause, args, site)?,
+            Op::Counter(counter) => self.counter(counter, args)?,
+            Op::FuelEnter => self.fuel_enter(args, site)?,
+            Op::FuelLeave => self.fuel_leave(args)?,
         }
         Ok(op.result())
     }
@@ -237,6 +271,11 @@ impl Emitter<'_> {
 
     fn binary(&mut self, op: Op, args: &[Expr]) -> Flow<()> {
         let [left, right] = self.exactly(args)?;
+        if let Some((value, count)) = rotation(op, left, right) {
+            self.value_of(Ty::I32, value)?;
+            self.code.ins().i32_const(count).i32_rotl();
+            return Ok(());
+        }
         self.value_of(Ty::I32, left)?;
         if op == Op::Eq && matches!(right, Expr::I32(0)) {
             self.code.ins().i32_eqz();
@@ -349,10 +388,22 @@ impl Emitter<'_> {
 
     /// Traps unless `count` bytes from `start` fit in `length`.
     pub(super) fn check_range(&mut self, start: Slot, count: Slot, length: Slot, site: SiteId) {
+        self.push_range_misfit(start, count, length);
+        self.code.trap_if(Trap::OutOfBounds, Some(site));
+    }
+
+    /// Pushes whether `count` bytes from `start` do not fit in `length`.
+    fn push_range_misfit(&mut self, start: Slot, count: Slot, length: Slot) {
         if start == Slot::Const(0) {
             self.push(count);
             self.push(length);
             self.code.ins().i32_gt_u();
+        } else if let Slot::Const(count) = count {
+            // In 64 bits the sum cannot wrap around.
+            self.push(start);
+            self.code.ins().i64_extend_i32_u().i64_const(i64::from(count as u32)).i64_add();
+            self.push(length);
+            self.code.ins().i64_extend_i32_u().i64_gt_u();
         } else {
             self.push(start);
             self.push(length);
@@ -362,24 +413,43 @@ impl Emitter<'_> {
             self.push(start);
             self.code.ins().i32_sub().i32_gt_u().i32_or();
         }
-        self.code.trap_if(Trap::OutOfBounds, Some(site));
     }
 
-    fn view_get(&mut self, args: &[Expr], site: SiteId) -> Flow<()> {
+    /// A byte of a view; checked when a place to trap at is given.
+    fn view_get(&mut self, args: &[Expr], site: Option<SiteId>) -> Flow<()> {
         let [view, index] = self.exactly(args)?;
         let view = self.operand_of(Ty::View, view, &args[1..])?;
         let index = self.operand_of(Ty::I32, index, &[])?.first();
-        self.check_index(index, view.second(), site);
+        if let Some(site) = site {
+            self.check_index(index, view.second(), site);
+        }
         let byte = self.push_byte_address(view.first(), index);
         self.code.ins().i32_load8_u(byte);
         Ok(())
     }
 
-    fn read_u32(&mut self, args: &[Expr], site: SiteId) -> Flow<()> {
+    /// A part of a view; checked when a place to trap at is given.
+    fn view_slice(&mut self, args: &[Expr], site: Option<SiteId>) -> Flow<()> {
+        let [view, start, count] = self.exactly(args)?;
+        let view = self.operand_of(Ty::View, view, &args[1..])?;
+        let start = self.operand_of(Ty::I32, start, &args[2..])?.first();
+        let count = self.operand_of(Ty::I32, count, &[])?.first();
+        if let Some(site) = site {
+            self.check_range(start, count, view.second(), site);
+        }
+        self.push_sum(view.first(), start);
+        self.push(count);
+        Ok(())
+    }
+
+    /// A word of a view; checked when a place to trap at is given.
+    fn read_u32(&mut self, args: &[Expr], site: Option<SiteId>) -> Flow<()> {
         let [view, offset] = self.exactly(args)?;
         let view = self.operand_of(Ty::View, view, &args[1..])?;
         let offset = self.operand_of(Ty::I32, offset, &[])?.first();
-        self.check_range(offset, Slot::Const(4), view.second(), site);
+        if let Some(site) = site {
+            self.check_range(offset, Slot::Const(4), view.second(), site);
+        }
         let at = self.push_byte_address(view.first(), offset);
         self.code.ins().i32_load(at);
         Ok(())
@@ -442,6 +512,7 @@ impl Emitter<'_> {
         self.code.ins().local_get(wide).i32_wrap_i64().local_tee(total);
         self.code.call(Helper::Alloc, Some(site));
         self.code.ins().local_tee(address).local_set(cursor);
+        self.count_copy(Slot::Local(total));
         for (index, part) in parts.iter().enumerate() {
             self.code.ins().local_get(cursor);
             self.push(part.first());
@@ -464,6 +535,7 @@ impl Emitter<'_> {
         let source = self.consumed(Ty::Bytes, source, &args[1..])?;
         let target = self.consumed(Ty::Bytes, target, &[])?;
         self.check_range(Slot::Const(0), source.second(), target.second(), site);
+        self.count_copy(source.second());
         self.push(target.first());
         self.push_all(&source);
         self.code.ins().memory_copy(0, 0);

@@ -2,7 +2,7 @@
 
 use wasm_encoder::BlockType;
 
-use crate::compiler::ir::{Expr, Local, Op, SiteId, Ty};
+use crate::compiler::ir::{Expr, Local, Op, SiteId, Ty, Unchecked};
 use crate::compiler::runtime::Helper;
 
 use super::function::{Emitter, Flow};
@@ -32,11 +32,13 @@ impl Emitter<'_> {
                 self.push(vec.words[2]);
                 self.free_if_owned(&vec);
             }
-            Op::VecGet => {
+            Op::VecGet | Op::Unchecked(Unchecked::VecGet) => {
                 let [vec, index] = self.exactly(args)?;
                 let vec = self.operand_of(Ty::Vec, vec, &args[1..])?;
                 let index = self.operand_of(Ty::I32, index, &[])?.first();
-                self.check_index(index, vec.second(), site);
+                if op == Op::VecGet {
+                    self.check_index(index, vec.second(), site);
+                }
                 let byte = self.push_byte_address(vec.first(), index);
                 self.code.ins().i32_load8_u(byte);
                 self.free_if_owned(&vec);
@@ -87,6 +89,10 @@ impl Emitter<'_> {
 
     /// Changes bytes or a vector whose words are in locals.
     pub(super) fn mutate(&mut self, op: Op, target: &Operand, args: &[Expr], site: SiteId) -> Flow<()> {
+        let (op, checked) = match op {
+            Op::Unchecked(op) => (op.checked(), false),
+            op => (op, true),
+        };
         let wanted = if matches!(op, Op::BytesSet | Op::BytesSetU32Le) { Ty::Bytes } else { Ty::Vec };
         self.expect(wanted, target.ty)?;
         let [address, length, capacity, _] = target.words;
@@ -95,7 +101,9 @@ impl Emitter<'_> {
                 let [index, value] = self.exactly(args)?;
                 let index = self.operand_of(Ty::I32, index, &args[1..])?.first();
                 let value = self.operand_of(Ty::I32, value, &[])?.first();
-                self.check_index(index, length, site);
+                if checked {
+                    self.check_index(index, length, site);
+                }
                 let byte = self.push_byte_address(address, index);
                 self.push(value);
                 self.code.ins().i32_store8(byte);
@@ -104,7 +112,9 @@ impl Emitter<'_> {
                 let [offset, value] = self.exactly(args)?;
                 let offset = self.operand_of(Ty::I32, offset, &args[1..])?.first();
                 let value = self.operand_of(Ty::I32, value, &[])?.first();
-                self.check_range(offset, Slot::Const(4), length, site);
+                if checked {
+                    self.check_range(offset, Slot::Const(4), length, site);
+                }
                 let word = self.push_byte_address(address, offset);
                 self.push(value);
                 self.code.ins().i32_store(word);

@@ -7,12 +7,17 @@
 //!
 //! | part | contents |
 //! |---|---|
-//! | version | one byte, 1 |
+//! | version | one byte, 2 |
 //! | modules | count, then a text each |
 //! | member names | count, then a text each |
 //! | nodes | count, then for each: distance back to the parent (0: none), a tag byte, and for tag 1 the index of a member name, for tag 2 an array index |
 //! | functions | count, then for each, in order of the wasm function index: symbol (text), module index plus 1 (0: none), count of entries, entries |
-//! | entry | distance from the previous entry of the whole section, trap (one byte, 0: none), node index plus 1 (0: none) |
+//! | clauses | count, then for each contract clause: kind (one byte), function (text), id (text), index, pointer (text) |
+//! | origins | count, then for each: symbol (text), module index plus 1 (0: none) |
+//! | entry | distance from the previous entry of the whole section, trap (one byte, 0: none, plus 128 when an origin follows), index of the origin if there is one, node index plus 1 (0: none) |
+//!
+//! An entry's origin is the function that the program's text has this code in, when it is not the
+//! one that the code stands in: the optimiser puts small functions into their callers.
 //!
 //! A node's parent comes before it, so the tree cannot have cycles. Entry offsets count from the
 //! start of the code section's contents and ascend strictly.
@@ -28,15 +33,17 @@ use std::sync::Arc;
 
 use wasm_encoder::Encode;
 
-use crate::compiler::ir::{Program, SiteId, Step, Trap};
+use crate::compiler::ir::{ClauseKind, Program, SiteId, Step, Trap};
 
 /// The section's name.
 pub const SECTION: &str = "x07.sites";
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const TAG_ROOT: u8 = 0;
 const TAG_MEMBER: u8 = 1;
 const TAG_INDEX: u8 = 2;
+/// Added to an entry's trap when an origin follows.
+const HAS_ORIGIN: u8 = 128;
 
 /// Pointers longer than this many bytes end at the last step that fits.
 const MAX_POINTER: usize = 1 << 20;
@@ -87,14 +94,31 @@ pub struct FunctionPlace {
     pub module: Arc<str>,
 }
 
+/// A contract clause that the module checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClausePlace {
+    /// When it is checked.
+    pub kind: ClauseKind,
+    /// The symbol of the function whose contract it is.
+    pub function: String,
+    /// Its id.
+    pub id: String,
+    /// Its position in its list, from 0.
+    pub index: u32,
+    /// The JSON pointer of its expression in the file of the function's module.
+    pub pointer: String,
+}
+
 /// A site table that was read and checked.
 #[derive(Debug, Clone)]
 pub struct SiteTable {
     functions: Vec<FunctionPlace>,
+    origins: Vec<FunctionPlace>,
     names: Vec<String>,
     nodes: Vec<Node>,
     /// Ascending by offset.
     entries: Vec<TableEntry>,
+    clauses: Vec<ClausePlace>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +142,7 @@ struct TableEntry {
     trap: Option<Trap>,
     node: Option<u32>,
     function: u32,
+    origin: Option<u32>,
 }
 
 impl SiteTable {
@@ -153,10 +178,23 @@ impl SiteTable {
                 entries.push(entry);
             }
         }
+        let mut origins = Vec::new();
+        for _ in 0..reader.number()? {
+            let symbol = reader.text()?;
+            let module = match reader.number()?.checked_sub(1) {
+                None => Arc::clone(&no_module),
+                Some(module) => Arc::clone(modules.get(module as usize).ok_or(SiteTableError::Reference("module"))?),
+            };
+            origins.push(FunctionPlace { symbol, module });
+        }
+        if entries.iter().filter_map(|entry| entry.origin).any(|origin| origin as usize >= origins.len()) {
+            return Err(SiteTableError::Reference("function"));
+        }
+        let clauses = read_clauses(&mut reader)?;
         if !reader.rest.is_empty() {
             return Err(SiteTableError::Trailing);
         }
-        Ok(Self { functions, names, nodes, entries })
+        Ok(Self { functions, origins, names, nodes, entries, clauses })
     }
 
     /// What stands at an offset from the start of the code section's contents: that of an
@@ -166,7 +204,10 @@ impl SiteTable {
     pub fn lookup(&self, code_offset: u32) -> Option<Place> {
         let at = self.entries.binary_search_by_key(&code_offset, |entry| entry.offset).ok()?;
         let entry = self.entries.get(at)?;
-        let function = self.function(entry.function)?;
+        let function = match entry.origin {
+            Some(origin) => self.origins.get(origin as usize)?,
+            None => self.function(entry.function)?,
+        };
         Some(Place {
             trap: entry.trap,
             symbol: function.symbol.clone(),
@@ -180,6 +221,12 @@ impl SiteTable {
     #[must_use]
     pub fn function(&self, wasm_function_index: u32) -> Option<&FunctionPlace> {
         self.functions.get(wasm_function_index as usize)
+    }
+
+    /// A contract clause by its number.
+    #[must_use]
+    pub fn clause(&self, number: u32) -> Option<&ClausePlace> {
+        self.clauses.get(number as usize)
     }
 
     /// The JSON pointer of a node.
@@ -262,15 +309,29 @@ fn read_entry(
         Some(_) if distance == 0 => return Err(SiteTableError::Reference("later instruction")),
         Some(last) => last.offset.checked_add(distance).ok_or(SiteTableError::Number)?,
     };
-    let trap = match reader.byte()? {
+    let kind = reader.byte()?;
+    let trap = match kind & !HAS_ORIGIN {
         0 => None,
         number => Some(Trap::from_number(number).ok_or(SiteTableError::Reference("kind of trap"))?),
     };
+    let origin = if kind & HAS_ORIGIN == 0 { None } else { Some(reader.number()?) };
     let node = reader.number()?.checked_sub(1);
     if node.is_some_and(|node| node as usize >= nodes) {
         return Err(SiteTableError::Reference("node"));
     }
-    Ok(TableEntry { offset, trap, node, function })
+    Ok(TableEntry { offset, trap, node, function, origin })
+}
+
+fn read_clauses(reader: &mut Reader<'_>) -> Result<Vec<ClausePlace>, SiteTableError> {
+    let count = reader.number()?;
+    let mut clauses = Vec::new();
+    for _ in 0..count {
+        let kind = usize::from(reader.byte()?);
+        let kind = *ClauseKind::ALL.get(kind).ok_or(SiteTableError::Reference("kind of clause"))?;
+        let (function, id) = (reader.text()?, reader.text()?);
+        clauses.push(ClausePlace { kind, function, id, index: reader.number()?, pointer: reader.text()? });
+    }
+    Ok(clauses)
 }
 
 /// What is left of a section.
@@ -327,6 +388,9 @@ pub(super) struct Entry {
     pub(super) offset: u32,
     pub(super) trap: Option<Trap>,
     pub(super) site: Option<SiteId>,
+    /// The function that the code is from, an index in [`Program::origins`]; `None` when that is
+    /// the one it stands in.
+    pub(super) origin: Option<u32>,
 }
 
 /// A function to record.
@@ -359,12 +423,28 @@ pub(super) fn write(program: &Program, functions: &[FunctionEntries]) -> Result<
         for entry in &function.entries {
             entry.offset.saturating_sub(last).encode(&mut records);
             last = entry.offset;
-            records.push(entry.trap.map_or(0, |trap| trap as u8));
+            let trap = entry.trap.map_or(0, |trap| trap as u8);
+            match entry.origin {
+                None => records.push(trap),
+                Some(origin) => {
+                    records.push(trap | HAS_ORIGIN);
+                    origin.encode(&mut records);
+                }
+            }
             match entry.site {
                 None => 0u32.encode(&mut records),
                 Some(site) => (numbering.number(site)? + 1).encode(&mut records),
             }
         }
+    }
+
+    encode_count(&mut records, program.origins.len());
+    for origin in &program.origins {
+        origin.symbol.as_str().encode(&mut records);
+        if origin.module as usize >= program.modules.len() {
+            return Err("a function of a module that does not exist");
+        }
+        (origin.module + 1).encode(&mut records);
     }
 
     let mut section = vec![VERSION];
@@ -375,6 +455,14 @@ pub(super) fn write(program: &Program, functions: &[FunctionEntries]) -> Result<
     let nodes = numbering.encode(&mut section)?;
     section.extend_from_slice(&nodes);
     section.extend_from_slice(&records);
+    encode_count(&mut section, program.clauses.len());
+    for clause in &program.clauses {
+        section.push(clause.kind as u8);
+        clause.function.as_str().encode(&mut section);
+        clause.id.as_str().encode(&mut section);
+        clause.index.encode(&mut section);
+        clause.pointer.as_str().encode(&mut section);
+    }
     Ok(section)
 }
 
@@ -476,7 +564,7 @@ impl<'a> Numbering<'a> {
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
-    use crate::compiler::ir::Site;
+    use crate::compiler::ir::{Origin, Site};
 
     fn site(parent: Option<u32>, step: Step) -> Site {
         Site { parent: parent.map(SiteId), step }
@@ -492,6 +580,7 @@ mod tests {
                 site(Some(2), Step::Member("unused".to_owned())),
             ],
             modules: vec!["app".to_owned()],
+            origins: vec![Origin { symbol: "app.inner".to_owned(), module: 0 }],
             ..Program::default()
         };
         let functions = [
@@ -499,14 +588,15 @@ mod tests {
                 symbol: "app.f".to_owned(),
                 module: Some(0),
                 entries: vec![
-                    Entry { offset: 5, trap: Some(Trap::OutOfBounds), site: Some(SiteId(0)) },
-                    Entry { offset: 300, trap: None, site: Some(SiteId(2)) },
+                    Entry { offset: 5, trap: Some(Trap::OutOfBounds), site: Some(SiteId(0)), origin: None },
+                    Entry { offset: 300, trap: None, site: Some(SiteId(2)), origin: None },
+                    Entry { offset: 301, trap: Some(Trap::MapFull), site: Some(SiteId(2)), origin: Some(0) },
                 ],
             },
             FunctionEntries {
                 symbol: "x07.rt.alloc".to_owned(),
                 module: None,
-                entries: vec![Entry { offset: 70000, trap: Some(Trap::OutOfMemory), site: None }],
+                entries: vec![Entry { offset: 70000, trap: Some(Trap::OutOfMemory), site: None, origin: None }],
             },
         ];
         write(&program, &functions).unwrap()
@@ -527,6 +617,9 @@ mod tests {
         );
         assert_eq!(table.lookup(300).unwrap().pointer, "");
         assert_eq!(table.lookup(300).unwrap().trap, None);
+        let inlined = table.lookup(301).unwrap();
+        assert_eq!((inlined.symbol.as_str(), inlined.module.as_str()), ("app.inner", "app"));
+        assert_eq!(inlined.trap, Some(Trap::MapFull));
         let runtime = table.lookup(70000).unwrap();
         assert_eq!((runtime.trap, runtime.module.as_str()), (Some(Trap::OutOfMemory), ""));
         assert_eq!(table.lookup(6), None);
@@ -558,9 +651,9 @@ mod tests {
         assert_eq!(SiteTable::read(&[2]).unwrap_err(), SiteTableError::Version(2));
         assert_eq!(SiteTable::read(&[]).unwrap_err(), SiteTableError::Truncated);
         // A count far beyond the section's size.
-        assert_eq!(SiteTable::read(&[1, 0xff, 0xff, 0xff, 0xff, 0x0f]).unwrap_err(), SiteTableError::Truncated);
+        assert_eq!(SiteTable::read(&[VERSION, 0xff, 0xff, 0xff, 0xff, 0x0f]).unwrap_err(), SiteTableError::Truncated);
         // A number beyond 32 bits.
-        assert_eq!(SiteTable::read(&[1, 0xff, 0xff, 0xff, 0xff, 0x1f]).unwrap_err(), SiteTableError::Number);
+        assert_eq!(SiteTable::read(&[VERSION, 0xff, 0xff, 0xff, 0xff, 0x1f]).unwrap_err(), SiteTableError::Number);
     }
 
     #[test]
@@ -580,7 +673,7 @@ mod tests {
         let functions = [FunctionEntries {
             symbol: "f".to_owned(),
             module: None,
-            entries: vec![Entry { offset: 1, trap: None, site: Some(SiteId(0)) }],
+            entries: vec![Entry { offset: 1, trap: None, site: Some(SiteId(0)), origin: None }],
         }];
         assert!(write(&program, &functions).is_err());
     }
@@ -596,7 +689,7 @@ mod tests {
         let functions = [FunctionEntries {
             symbol: "f".to_owned(),
             module: None,
-            entries: vec![Entry { offset: 1, trap: None, site: Some(SiteId(5)) }],
+            entries: vec![Entry { offset: 1, trap: None, site: Some(SiteId(5)), origin: None }],
         }];
         let table = SiteTable::read(&write(&program, &functions).unwrap()).unwrap();
         assert_eq!(table.lookup(1).unwrap().pointer.len(), (1 << 19) + 1);

@@ -24,6 +24,7 @@
 //! | module | job |
 //! |---|---|
 //! | this one | types, programs, expressions, primitive operations |
+//! | [`accounts`] | contract clauses, and the numbers that budget scopes limit |
 //! | [`library`] | operations that are functions of the run-time library: containers, buffers, readers |
 //! | [`tasks`] | what async functions add: operations that wait, and the scheduler's other operations |
 //! | [`trap`] | why a program ends early |
@@ -31,11 +32,13 @@
 
 use std::collections::BTreeMap;
 
+pub mod accounts;
 pub mod library;
 pub mod tasks;
 pub mod trap;
 pub mod walk;
 
+pub use accounts::{Clause, ClauseId, ClauseKind, Counter};
 pub use library::LibraryOp;
 pub use tasks::{TaskOp, WaitOp};
 pub use trap::Trap;
@@ -152,6 +155,8 @@ pub struct Program {
     pub sites: Vec<Site>,
     /// The ids of the modules that functions come from.
     pub modules: Vec<String>,
+    /// Contract clauses that [`Op::Violate`] refers to.
+    pub clauses: Vec<Clause>,
     /// Functions whose code may stand in other functions.
     pub origins: Vec<Origin>,
     /// For the sites of such code: the index in [`Program::origins`] of the function it is from.
@@ -348,7 +353,7 @@ pub enum Expr {
     /// In an async function nothing waits on the operand stack: a `Wait` stands only where a
     /// [`Expr::Block`] statement or value, a [`Expr::Store`] or [`Expr::Discard`] value, a
     /// [`Expr::Return`] value, a `Try` value or the arm or condition of a control structure stands,
-    /// all the way up to the body; and its operands are constants and locals.
+    /// all the way up to the body; and its operands are constants and locals. Clean-up never waits.
     Wait {
         /// Which.
         op: WaitOp,
@@ -582,6 +587,20 @@ pub enum Op {
     /// An operation of the scheduler that does not wait: operands and result as [`TaskOp`] says.
     Task(TaskOp),
 
+    // --- contracts and budgets
+    /// `(witness, …) -> Never`: ends the program with [`Trap::Contract`] because the clause does not
+    /// hold, leaving the witnesses for the host. Owned witnesses are [`Expr::Get`] (borrowed).
+    Violate(ClauseId),
+    /// `() -> I32`: a counter's present value.
+    Counter(Counter),
+    /// `(I32 limit) -> F64`: lets no more than this much fuel be used from here on, and yields what
+    /// was left; that is infinite outside all scopes that limit fuel. Without fuel the program ends
+    /// with [`Trap::BudgetFuel`].
+    FuelEnter,
+    /// `(F64 left, I32 limit) -> Unit`: what was left when [`Op::FuelEnter`] ran is left again, less
+    /// what was used since.
+    FuelLeave,
+
     // --- what only the optimiser makes
     /// `(View, I32 off) -> I32` 1 when 4 bytes fit from the offset on, else 0.
     WordFits,
@@ -670,7 +689,8 @@ impl Op {
             | Self::ResultErrCode(_)
             | Self::DocIsErr
             | Self::F64ToI32
-            | Self::F64FitsI32 => Ty::I32,
+            | Self::F64FitsI32
+            | Self::Counter(_) => Ty::I32,
             Self::F64OfI32
             | Self::F64Add
             | Self::F64Sub
@@ -684,6 +704,9 @@ impl Op {
             | Self::F64Floor
             | Self::F64Ceil
             | Self::F64FromBytes => Ty::F64,
+            Self::FuelEnter => Ty::F64,
+            Self::FuelLeave => Ty::Unit,
+            Self::Violate(_) => Ty::Never,
             Self::Library(op) => op.result(),
             Self::Task(op) => op.result(),
             Self::WordFits => Ty::I32,

@@ -23,6 +23,7 @@ impl Reader<'_> {
             functions: Vec::new(),
             types: Vec::new(),
             solve: None,
+            hashes: None,
         };
         self.imports(root, &mut module);
         if let Some(meta) = self.tree.get(root, "meta") {
@@ -40,6 +41,7 @@ impl Reader<'_> {
                     .problem(root, "an entry file needs `solve`, the expression that computes the output".to_owned()),
             }
         }
+        module.hashes = self.hashes;
         Some(module)
     }
 

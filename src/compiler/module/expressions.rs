@@ -2,6 +2,7 @@
 
 use super::reader::Reader;
 use super::shorten;
+use crate::compiler::generic;
 use crate::contract::json::tree::{Kind, NodeId};
 
 impl Reader<'_> {
@@ -39,6 +40,9 @@ impl Reader<'_> {
                             self.problem(first, message);
                         }
                         Some(_) => {}
+                    }
+                    if self.hashes.is_none() && head.as_deref() == Some(generic::HASH) {
+                        self.hashes = Some(node);
                     }
                     let literal = matches!(head.as_deref(), Some("bytes.lit" | "bytes.view_lit"));
                     for (i, &item) in rest.iter().enumerate() {

@@ -1,12 +1,11 @@
 //! Functions: signature, brands, body, contract clauses.
 
-use std::collections::BTreeSet;
-
 use x07_wasm_contracts::diagnostics::Code;
 
 use super::names::{is_local, is_type_name};
 use super::reader::Reader;
-use super::{Clause, FunctionDecl, FunctionKind, Module, ParamDecl, is_symbol, shorten};
+use super::{Clause, FunctionDecl, FunctionKind, Module, ParamDecl, TypeParam, is_symbol, shorten};
+use crate::compiler::generic::Bound;
 use crate::compiler::ir::Ty;
 use crate::compiler::types::{self, TypeExpr};
 use crate::contract::json::tree::{Kind, NodeId};
@@ -15,9 +14,9 @@ impl Reader<'_> {
     /// Reads a function into `module`.
     pub(super) fn function(&mut self, node: NodeId, kind: FunctionKind, module: &mut Module) {
         let symbol = self.symbol(node, &module.id);
-        let variables = self.type_params(node, kind);
-        let params = self.params(node, &variables);
-        let result = self.result(node, kind, &variables);
+        let type_params = self.type_params(node, kind);
+        let params = self.params(node, &type_params);
+        let result = self.result(node, kind, &type_params);
         let result_brand = self.brand(node, "result_brand", result.as_ref().map(|(ty, _)| ty));
         if let Some(doc) = self.tree.get(node, "doc") {
             self.text_of(doc, "doc");
@@ -31,7 +30,7 @@ impl Reader<'_> {
             node,
             name_node,
             kind,
-            generic: !variables.is_empty(),
+            type_params,
             params,
             result,
             result_node,
@@ -41,9 +40,9 @@ impl Reader<'_> {
         });
     }
 
-    fn type_params(&mut self, node: NodeId, kind: FunctionKind) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
-        let Some(list) = self.tree.get(node, "type_params") else { return names };
+    fn type_params(&mut self, node: NodeId, kind: FunctionKind) -> Vec<TypeParam> {
+        let mut params: Vec<TypeParam> = Vec::new();
+        let Some(list) = self.tree.get(node, "type_params") else { return params };
         if kind == FunctionKind::Extern {
             self.problem(list, "a foreign function has no type parameters".to_owned());
         }
@@ -51,23 +50,30 @@ impl Reader<'_> {
             if !self.object(param, "a type parameter") {
                 continue;
             }
-            if let Some(bound) = self.tree.get(param, "bound")
-                && let Some(text) = self.text_of(bound, "bound")
-                && !is_type_name(&text)
-            {
-                self.problem(bound, format!("{:?} is not the name of a bound", shorten(&text)));
-            }
+            let bound = self.bound(param);
             let Some((name, name_node)) = self.text(param, "name") else { continue };
             if !is_local(&name) {
                 self.problem(name_node, format!("{:?} is not a name of letters, digits and `_`", shorten(&name)));
-            } else if !names.insert(name.clone().into_owned()) {
+            } else if params.iter().any(|earlier| earlier.name == *name) {
                 self.problem(name_node, format!("the type parameter `{name}` stands twice in the list"));
+            } else {
+                params.push(TypeParam { name: name.into_owned(), bound, node: param });
             }
         }
-        names
+        params
     }
 
-    fn params(&mut self, node: NodeId, variables: &BTreeSet<String>) -> Vec<ParamDecl> {
+    /// What a type parameter admits; a bound that nobody knows is reported where it matters.
+    fn bound(&mut self, param: NodeId) -> Bound {
+        let Some(node) = self.tree.get(param, "bound") else { return Bound::Any };
+        let Some(text) = self.text_of(node, "bound") else { return Bound::Any };
+        if !is_type_name(&text) {
+            self.problem(node, format!("{:?} is not the name of a bound", shorten(&text)));
+        }
+        Bound::from_name(&text)
+    }
+
+    fn params(&mut self, node: NodeId, variables: &[TypeParam]) -> Vec<ParamDecl> {
         let mut params: Vec<ParamDecl> = Vec::new();
         for param in self.list(node, "params", true) {
             if !self.object(param, "a parameter") {
@@ -97,7 +103,7 @@ impl Reader<'_> {
         params
     }
 
-    fn result(&mut self, node: NodeId, kind: FunctionKind, variables: &BTreeSet<String>) -> Option<(TypeExpr, NodeId)> {
+    fn result(&mut self, node: NodeId, kind: FunctionKind, variables: &[TypeParam]) -> Option<(TypeExpr, NodeId)> {
         let Some(result) = self.tree.get(node, "result") else {
             self.problem(node, "the member `result` is missing".to_owned());
             return None;
@@ -107,7 +113,7 @@ impl Reader<'_> {
         }
         let ty = self.type_expr(result, variables)?;
         if kind == FunctionKind::Defasync
-            && let TypeExpr::Concrete(concrete) = ty
+            && let Some(concrete) = ty.fixed()
             && !matches!(concrete, Ty::Bytes | Ty::ResultBytes)
         {
             let message =
@@ -125,20 +131,17 @@ impl Reader<'_> {
             self.problem(node, format!("{:?} is not a brand such as \"app.id_v1\"", shorten(&text)));
             return None;
         }
-        match ty {
-            Some(TypeExpr::Concrete(ty)) if !types::can_be_branded(*ty) => {
-                let message = format!(
-                    "`{}` carries no brand; bytes, bytes_view and options and results of them do",
-                    types::name(*ty)
-                );
-                self.problem_with(node, Code::EBrandBadTy, message);
+        let fixed = ty.and_then(TypeExpr::fixed);
+        match (fixed, ty) {
+            (Some(ty), _) if !types::can_be_branded(ty) => {
+                self.problem_with(node, Code::EBrandBadTy, types::no_brand(&format!("`{}`", types::name(ty))));
                 None
             }
-            Some(TypeExpr::Pointer(_) | TypeExpr::Void) => {
-                let message = "this type carries no brand; bytes, bytes_view and options and results of them do";
-                self.problem_with(node, Code::EBrandBadTy, message.to_owned());
+            (None, Some(TypeExpr::Pointer(_) | TypeExpr::Void)) => {
+                self.problem_with(node, Code::EBrandBadTy, types::no_brand("this type"));
                 None
             }
+            // Whether a type parameter is bound to a type that carries brands is checked there.
             _ => Some(text.into_owned()),
         }
     }

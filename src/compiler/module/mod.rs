@@ -59,8 +59,8 @@ pub(super) struct Module {
     pub types: Vec<TypeDecl>,
     /// The entry's expression.
     pub solve: Option<NodeId>,
-    /// Whether some expression needs the standard module of hashes without importing it.
-    pub hashes: bool,
+    /// An expression that needs the standard module of hashes, imported or not.
+    pub hashes: Option<NodeId>,
 }
 
 /// An import.
@@ -199,7 +199,7 @@ pub(super) fn read(
             return None;
         }
     };
-    let mut reader = Reader { tree: &tree, file, id, path, minor: NEWEST, sink, hashes: false };
+    let mut reader = Reader { tree: &tree, file, id, path, minor: NEWEST, sink, hashes: None };
     reader.document(expect)
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Reader<'a> {
     pub(super) minor: u32,
     /// Takes the problems.
     pub(super) sink: &'a mut Sink,
+    /// The first expression with `ty.hash32`.
+    pub(super) hashes: Option<NodeId>,
 }
 
 impl<'a> Reader<'a> {

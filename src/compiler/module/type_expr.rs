@@ -1,15 +1,15 @@
 //! The types that a function writes for its parameters and its result.
 
-use std::collections::BTreeSet;
+use x07_wasm_contracts::diagnostics::Code;
 
 use super::reader::Reader;
-use super::shorten;
-use crate::compiler::types::{self, TypeExpr};
+use super::{TypeParam, shorten};
+use crate::compiler::types::{self, Misread, TypeExpr};
 use crate::contract::json::tree::{Kind, NodeId};
 
 impl Reader<'_> {
     /// Reads a type; `variables` are the type parameters in scope.
-    pub(super) fn type_expr(&mut self, node: NodeId, variables: &BTreeSet<String>) -> Option<TypeExpr> {
+    pub(super) fn type_expr(&mut self, node: NodeId, variables: &[TypeParam]) -> Option<TypeExpr> {
         if let Some(name) = self.tree.string(node) {
             let ty = types::from_name(&name);
             if ty.is_none() {
@@ -30,7 +30,7 @@ impl Reader<'_> {
         self.type_application(node, variables)
     }
 
-    fn type_application(&mut self, root: NodeId, variables: &BTreeSet<String>) -> Option<TypeExpr> {
+    fn type_application(&mut self, root: NodeId, variables: &[TypeParam]) -> Option<TypeExpr> {
         // Types nest: `work` holds the applications still to look at, the outermost first.
         let mut work = vec![root];
         let mut sound = true;
@@ -45,7 +45,7 @@ impl Reader<'_> {
             if head == "t" {
                 let name = parts.get(1).and_then(|&part| self.tree.string(part));
                 match name {
-                    Some(name) if parts.len() == 2 && variables.contains(&*name) => {}
+                    Some(name) if parts.len() == 2 && variables.iter().any(|variable| *name == variable.name) => {}
                     _ => {
                         let message = "[\"t\", NAME] names a type parameter of the function; this one is not declared";
                         self.problem(node, message.to_owned());
@@ -66,19 +66,18 @@ impl Reader<'_> {
                 }
             }
         }
-        sound.then(|| self.simple_application(root).unwrap_or(TypeExpr::Generic))
-    }
-
-    /// `["option", T]` and `["result", T]` of plain types.
-    fn simple_application(&self, node: NodeId) -> Option<TypeExpr> {
-        let parts: Vec<NodeId> = self.tree.children(node).collect();
-        let [head, inner] = parts.as_slice() else { return None };
-        let TypeExpr::Concrete(inner) = types::from_name(&self.tree.string(*inner)?)? else { return None };
-        let ty = match &*self.tree.string(*head)? {
-            "option" => types::option_of(inner),
-            "result" => types::result_of(inner),
-            _ => None,
-        };
-        ty.map(TypeExpr::Concrete)
+        if !sound {
+            return None;
+        }
+        match types::read(self.tree, root) {
+            Ok(ty) => Some(ty),
+            Err(Misread::TooDeep) => {
+                let message = format!("a type nests at most {} levels deep", types::MOST_LEVELS);
+                self.problem_with(root, Code::X07cLimitExceeded, message);
+                None
+            }
+            // Found and reported above.
+            Err(Misread::Malformed) => None,
+        }
     }
 }

@@ -16,7 +16,7 @@ use wasm_encoder::{BlockType, MemArg};
 
 use super::Helper;
 use super::code::{Code, Scratch};
-use super::layout::{BITMAPS, END, LAST, ROWS, TABLES, TABLES_SIZE, TOP};
+use super::layout::{BITMAPS, END, LAST, ROWS, TABLES, TOP};
 use crate::compiler::ir::Trap;
 
 /// Size and free bit of a block.
@@ -354,4 +354,4 @@ pub(super) fn unlink() -> Code {
 }
 
 // The tables hold a head for every bin and a bitmap for every row.
-const _: () = assert!(BITMAPS + super::layout::BIN_ROWS < TABLES_SIZE as u32);
+const _: () = assert!(BITMAPS + super::layout::BIN_ROWS <= super::layout::HANDLES);

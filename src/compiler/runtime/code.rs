@@ -186,6 +186,32 @@ impl Code {
         self.ins().end();
     }
 
+    /// Puts instructions in front of all others. They may use parameters and new locals.
+    pub fn prepend(&mut self, write: impl FnOnce(&mut Self)) {
+        let mut rest = Self { locals: std::mem::take(&mut self.locals), ..Self::new(self.params) };
+        write(&mut rest);
+        let by = rest.instructions.len();
+        for call in &mut self.calls {
+            call.at += by;
+        }
+        for mark in &mut self.marks {
+            mark.offset += by;
+        }
+        rest.instructions.append(&mut self.instructions);
+        rest.calls.append(&mut self.calls);
+        rest.marks.append(&mut self.marks);
+        rest.idle = std::mem::take(&mut self.idle);
+        rest.held = std::mem::take(&mut self.held);
+        *self = rest;
+    }
+
+    /// Calls another helper wherever one is called.
+    pub fn redirect(&mut self, from: Helper, to: Helper) {
+        for call in self.calls.iter_mut().filter(|call| call.helper == from) {
+            call.helper = to;
+        }
+    }
+
     /// The complete body. `indices` holds the function index of every helper that is called.
     #[must_use]
     pub fn finish(self, indices: &BTreeMap<Helper, u32>) -> Body {

@@ -1,13 +1,14 @@
-//! Where a module keeps its state: the indices of its globals and the allocator's tables.
+//! Where a module keeps its state: the indices of its globals, and the tables at the start of the
+//! arena: those of the allocator, and the roots of the handle tables.
 //!
-//! The mutable globals are set anew by every call of the exported function, so nothing survives
+//! Globals and tables are set anew by every call of the exported function, so nothing survives
 //! from one call to the next.
 
 /// Global: the first address that is free for the host. Exported, immutable.
 pub const HEAP_BASE: u32 = 0;
 /// Global: the end of static data. Exported, immutable.
 pub const DATA_END: u32 = 1;
-/// Global: the address of the allocator's tables, at the aligned start of the arena.
+/// Global: the address of the tables, at the aligned start of the arena.
 pub const TABLES: u32 = 2;
 /// Global: the end of the last block; from here to [`END`] nothing was given out yet.
 pub const TOP: u32 = 3;
@@ -21,6 +22,11 @@ pub const ROWS: u32 = 6;
 pub const INPUT_ADDRESS: u32 = 7;
 /// Global: the length of the input.
 pub const INPUT_LENGTH: u32 = 8;
+/// Global, 64-bit float: the fuel that is left; infinite outside all scopes that limit it.
+pub const FUEL: u32 = 9;
+/// Globals: the counters of budget scopes, in the order of [`crate::compiler::ir::Counter`] without
+/// the last, which is the scheduler's clock.
+pub const COUNTERS: u32 = 10;
 
 /// What every block starts at a multiple of.
 pub const ALIGN: i32 = 8;
@@ -30,5 +36,10 @@ pub const BINS_PER_ROW: u32 = 8;
 pub const BIN_ROWS: u32 = 27;
 /// Offset of the rows' bitmaps, one byte each, behind the bins' list heads, one word each.
 pub const BITMAPS: u32 = BIN_ROWS * BINS_PER_ROW * 4;
-/// Size of the allocator's tables in bytes, a multiple of 16.
-pub const TABLES_SIZE: i32 = 896;
+/// Offset of the roots of the handle tables (see `handles`), behind the bitmaps.
+pub const HANDLES: u32 = BITMAPS + BIN_ROWS.next_multiple_of(4);
+/// Offset of the address of the scheduler's record, 0 when there is none yet (see `tasks`); behind
+/// what `handles` has.
+pub const SCHEDULER: u32 = 944;
+/// Size of all tables in bytes, a multiple of 16. The exported function fills them with zeroes.
+pub const TABLES_SIZE: i32 = 960;

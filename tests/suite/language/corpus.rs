@@ -20,7 +20,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -110,14 +110,24 @@ fn folder() -> PathBuf {
 
 /// The names of all files of the corpus, without their ending.
 pub fn topics() -> BTreeSet<String> {
-    let entries = fs::read_dir(folder()).expect("the corpus");
+    topics_in(&folder())
+}
+
+/// The names of all files of a folder of cases, without their ending.
+pub fn topics_in(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).expect("the corpus");
     let names = entries.map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"));
     names.filter_map(|name| name.strip_suffix(".json").map(str::to_owned)).collect()
 }
 
 /// The cases of a file.
 pub fn read(topic: &str) -> Vec<Case> {
-    let text = fs::read_to_string(folder().join(format!("{topic}.json"))).expect("the file is there");
+    read_in(&folder(), topic)
+}
+
+/// The cases of a file in a folder of cases.
+pub fn read_in(folder: &Path, topic: &str) -> Vec<Case> {
+    let text = fs::read_to_string(folder.join(format!("{topic}.json"))).expect("the file is there");
     let tree = Tree::parse(&text, Limits::PROGRAM).unwrap_or_else(|problems| panic!("{topic}: {problems:?}"));
     let cases = tree.get(tree.root(), "cases").expect("cases");
     let cases: Vec<Case> = tree.children(cases).map(|node| case(&tree, node)).collect();
@@ -185,6 +195,21 @@ impl Case {
     pub fn codes(&self) -> Vec<String> {
         let refused = self.rules.refused.iter().flatten();
         refused.chain(&self.rules.warned).map(|problem| problem.code.clone()).collect()
+    }
+
+    /// The case's name.
+    pub fn name(&self) -> &str {
+        &self.rules.name
+    }
+
+    /// The case's program, and the limits that it is compiled with.
+    pub fn program(&self) -> (&Program, Options) {
+        (&self.program, self.rules.options.options())
+    }
+
+    /// The inputs of all runs, each with the size of the arena.
+    pub fn inputs(&self) -> Vec<(Vec<u8>, u32)> {
+        self.rules.runs.iter().map(|run| (run.input.bytes(), run.arena.unwrap_or(ARENA))).collect()
     }
 
     /// What of the case does not hold.

@@ -7,17 +7,13 @@
 //! | `patch` | applies the edits that the compiler offers |
 //! | `sizes` | large, deep and long-running programs; determinism |
 //! | `sources` | sources that cannot be had, and what the binary says about programs |
-//! | `random` | random programs, compared with an interpreter |
-//! | `interpreter` | the second implementation of a part of the language |
 //!
 //! Expected values are worked out from the definition of the language, not from what the compiler
 //! does. What a small program can show belongs into the corpus.
 
-mod corpus;
-mod interpreter;
+pub mod corpus;
 mod patch;
-mod program;
-mod random;
+pub mod program;
 mod sizes;
 mod sources;
 

@@ -81,7 +81,12 @@ pub fn entry(schema: &str, imports: &str, decls: &str, solve: &str) -> String {
 
 /// A target with this much memory.
 pub fn target(memory: u32) -> Target {
-    Target { initial_memory_bytes: memory, max_memory_bytes: memory, producer: "x07-wasm test".to_owned() }
+    Target {
+        initial_memory_bytes: memory,
+        max_memory_bytes: memory,
+        producer: "x07-wasm test".to_owned(),
+        strip: false,
+    }
 }
 
 /// Problems for a message, one a line.

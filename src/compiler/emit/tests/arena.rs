@@ -6,9 +6,10 @@ use wasmtime::TypedFunc;
 use super::harness::*;
 use crate::compiler::ir::{Expr, Op, Trap, Ty};
 use crate::compiler::runtime::Helper;
+use crate::compiler::runtime::layout::TABLES_SIZE;
 
-/// Bytes of the allocator's tables.
-const TABLES: u32 = 896;
+/// Bytes of the tables at the start of an arena.
+const TABLES: u32 = TABLES_SIZE as u32;
 
 /// An arena that was set up by a run of a program that does nothing.
 struct Heap {

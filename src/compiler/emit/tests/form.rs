@@ -171,7 +171,8 @@ fn scratch_locals_are_shared() {
 fn memory_sizes_are_checked() {
     let program = program(vec![solve(vec![], op(Op::BytesEmpty, vec![]))], &[]);
     for (initial, max) in [(1, 65_536), (65_536, 65_537), (131_072, 65_536)] {
-        let target = Target { initial_memory_bytes: initial, max_memory_bytes: max, producer: String::new() };
+        let target =
+            Target { initial_memory_bytes: initial, max_memory_bytes: max, producer: String::new(), strip: false };
         let outcome = emit::emit(&program, &target);
         assert!(matches!(outcome, Err(EmitError::Memory { .. })), "{initial} {max}: {outcome:?}");
     }
@@ -189,7 +190,12 @@ fn literals_must_fit_the_memory() {
     let large = vec![1_u8; 65_537];
     let text = Expr::BytesLit(DataId(0), SITE);
     let program = program(vec![solve(vec![], text)], &[&large]);
-    let target = |bytes| Target { initial_memory_bytes: bytes, max_memory_bytes: 1 << 20, producer: String::new() };
+    let target = |bytes| Target {
+        initial_memory_bytes: bytes,
+        max_memory_bytes: 1 << 20,
+        producer: String::new(),
+        strip: false,
+    };
     let needed = 65_552;
     let expected = EmitError::StaticDataTooLarge { needed, available: 65_536 };
     assert_eq!(emit::emit(&program, &target(65_536)), Err(expected));

@@ -35,7 +35,12 @@ impl Fault {
 }
 
 pub fn target() -> Target {
-    Target { initial_memory_bytes: 1 << 20, max_memory_bytes: 1 << 20, producer: "x07-wasm 0.0.0".to_owned() }
+    Target {
+        initial_memory_bytes: 1 << 20,
+        max_memory_bytes: 1 << 20,
+        producer: "x07-wasm 0.0.0".to_owned(),
+        strip: false,
+    }
 }
 
 pub fn num(number: i32) -> Expr {
@@ -132,6 +137,7 @@ pub fn program(functions: Vec<Function>, literals: &[&[u8]]) -> Program {
             site(Some(2), Step::Index(1)),
         ],
         modules: vec!["main".to_owned()],
+        ..Program::default()
     }
 }
 
