@@ -463,25 +463,30 @@ impl<'m> Walk<'m> {
         Ok(())
     }
 
+    fn count_node(&mut self, node: NodeId, most_nodes: usize) -> Result<(), Exceeded> {
+        self.nodes += 1;
+        if self.nodes <= most_nodes {
+            return Ok(());
+        }
+        let message = format!(
+            "the program's reachable functions have more than {most_nodes} nodes, which is the limit; split or simplify it"
+        );
+        let problem = Problem::error(Code::X07cLimitExceeded, Stage::Lower, message);
+        Err((0, self.trees.first().map_or(node, Tree::root), Box::new(problem)))
+    }
+
     fn unit(&mut self, unit: &Unit<'m>, most_nodes: usize) -> Result<(), Exceeded> {
         let trees = self.trees;
         let Some(tree) = trees.get(unit.module) else { return Ok(()) };
         let mut work = unit.expressions.clone();
         while let Some(node) = work.pop() {
-            self.nodes += 1;
-            if self.nodes > most_nodes {
-                let message = format!(
-                    "the program's reachable functions have more than {most_nodes} nodes, which is the limit; split or simplify it"
-                );
-                let problem = Problem::error(Code::X07cLimitExceeded, Stage::Lower, message);
-                return Err((0, trees.first().map_or(node, Tree::root), Box::new(problem)));
-            }
+            self.count_node(node, most_nodes)?;
             if tree.kind(node) != Kind::Array {
                 continue;
             }
             let mut children = tree.children(node);
             let Some(head) = children.next() else { continue };
-            self.nodes += 1;
+            self.count_node(head, most_nodes)?;
             if let Some(head) = tree.string(head) {
                 if let Some(facts) = self.reach.facts.get_mut(unit.module) {
                     match &*head {

@@ -73,14 +73,7 @@ impl Checker<'_, '_> {
 
     /// A call of an async function: the arguments go to a new task. Views among them are copied, for
     /// the task may live longer than what they point into.
-    fn start_task(
-        &mut self,
-        node: NodeId,
-        head: &str,
-        id: usize,
-        signature: &Signature,
-        mut ready: Operands,
-    ) -> Value {
+    fn start_task(&mut self, node: NodeId, head: &str, id: usize, signature: &Signature, mut ready: Operands) -> Value {
         for (info, param) in ready.infos.iter().zip(&signature.params) {
             if matches!(param.ty, Ty::OptionView | Ty::ResultView) && !info.roots.is_empty() {
                 let message = format!(

@@ -7,12 +7,12 @@ use std::rc::Rc;
 
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
-use super::{Context, Signature};
 use super::contracts::Contract;
 use super::exits::OpenScope;
 use super::heads;
 use super::loops::LoopFrame;
 use super::vars::{NewVar, Root, Roots, Slots, VarId, Vars};
+use super::{Context, Signature};
 use crate::compiler::generic::Bindings;
 use crate::compiler::ir::{Expr, Function, FunctionKind, Local, Op, SiteId, Ty};
 use crate::compiler::module;

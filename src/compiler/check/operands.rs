@@ -115,14 +115,7 @@ impl Checker<'_, '_> {
         self.placed_operands(head, nodes, wants, false, true)
     }
 
-    fn placed_operands(
-        &mut self,
-        head: &str,
-        nodes: &[NodeId],
-        wants: &[Want],
-        keep: bool,
-        settle: bool,
-    ) -> Operands {
+    fn placed_operands(&mut self, head: &str, nodes: &[NodeId], wants: &[Want], keep: bool, settle: bool) -> Operands {
         let later = self.what_follows(nodes, wants, settle);
         let mut ready = Operands {
             prelude: Vec::new(),

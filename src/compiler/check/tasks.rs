@@ -277,8 +277,7 @@ impl Checker<'_, '_> {
     /// Whether a node is the call of an async function.
     pub(super) fn is_task_call(&self, node: NodeId) -> bool {
         let Some((head, args)) = self.split(node) else { return false };
-        let name =
-            if head == "tapp" { args.first().and_then(|&callee| self.tree.string(callee)) } else { Some(head) };
+        let name = if head == "tapp" { args.first().and_then(|&callee| self.tree.string(callee)) } else { Some(head) };
         let target = name.and_then(|name| self.cx.index.functions.get(&*name).copied());
         target.and_then(|target| self.cx.decl(target)).is_some_and(|decl| decl.kind == FunctionKind::Defasync)
     }
@@ -303,9 +302,9 @@ impl Checker<'_, '_> {
         };
         if !self.is_task_call(call) {
             let message = format!("{} takes the call of an async function", code_and(code, head));
-            let problem = Problem::error(code, Stage::Type, message)
-                .with_data("head", head)
-                .with_note(format!("write [\"{head}\", [FUNCTION, ARGUMENT, …]] with a function declared as `defasync`"));
+            let problem = Problem::error(code, Stage::Type, message).with_data("head", head).with_note(format!(
+                "write [\"{head}\", [FUNCTION, ARGUMENT, …]] with a function declared as `defasync`"
+            ));
             self.report(call, problem);
             self.arguments(args);
             return None;
@@ -421,7 +420,10 @@ impl Checker<'_, '_> {
     fn select_cases(&mut self, node: NodeId) -> Vec<(i32, NodeId)> {
         let mut cases = Vec::new();
         let Some(list) = self.split(node).filter(|(head, _)| head == "task.scope.select.cases_v1") else {
-            self.malformed_task_form(node, "the cases of a select are written [\"task.scope.select.cases_v1\", CASE, …]");
+            self.malformed_task_form(
+                node,
+                "the cases of a select are written [\"task.scope.select.cases_v1\", CASE, …]",
+            );
             return cases;
         };
         for case in list.1 {
@@ -464,7 +466,10 @@ impl Checker<'_, '_> {
                 let mut names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
                 names.extend(policy);
                 let shown = module::shorten(&name).into_owned();
-                self.malformed_task_form(pair, &format!("there is no setting `{shown}`; there are {}", names.join(", ")));
+                self.malformed_task_form(
+                    pair,
+                    &format!("there is no setting `{shown}`; there are {}", names.join(", ")),
+                );
                 continue;
             }
             if seen.contains(&name) {
@@ -478,12 +483,14 @@ impl Checker<'_, '_> {
                             *slot = number;
                         }
                     }
-                    _ => self.malformed_task_form(value, &format!("the setting `{name}` is a number that is not negative")),
+                    _ => self
+                        .malformed_task_form(value, &format!("the setting `{name}` is a number that is not negative")),
                 },
                 None => match self.tree.string(value).as_deref() {
                     Some("priority_v1") => settings.round_robin = false,
                     Some("rr_v1") => settings.round_robin = true,
-                    _ => self.malformed_task_form(value, &format!("the setting `{name}` is \"priority_v1\" or \"rr_v1\"")),
+                    _ => self
+                        .malformed_task_form(value, &format!("the setting `{name}` is \"priority_v1\" or \"rr_v1\"")),
                 },
             }
             seen.push(name);

@@ -648,7 +648,7 @@ mod tests {
         let mut longer = section.clone();
         longer.push(0);
         assert_eq!(SiteTable::read(&longer).unwrap_err(), SiteTableError::Trailing);
-        assert_eq!(SiteTable::read(&[2]).unwrap_err(), SiteTableError::Version(2));
+        assert_eq!(SiteTable::read(&[VERSION + 1]).unwrap_err(), SiteTableError::Version(VERSION + 1));
         assert_eq!(SiteTable::read(&[]).unwrap_err(), SiteTableError::Truncated);
         // A count far beyond the section's size.
         assert_eq!(SiteTable::read(&[VERSION, 0xff, 0xff, 0xff, 0xff, 0x0f]).unwrap_err(), SiteTableError::Truncated);

@@ -6,6 +6,7 @@
 //! | `program` | compiles and runs a program in memory |
 //! | `patch` | applies the edits that the compiler offers |
 //! | `sizes` | large, deep and long-running programs; determinism |
+//! | `standard` | the cases in `tests/std`: the standard modules |
 //! | `sources` | sources that cannot be had, and what the binary says about programs |
 //!
 //! Expected values are worked out from the definition of the language, not from what the compiler
@@ -16,6 +17,7 @@ mod patch;
 pub mod program;
 mod sizes;
 mod sources;
+mod standard;
 
 use std::collections::BTreeSet;
 
@@ -30,14 +32,17 @@ fn holds(topic: &str) {
 }
 
 /// The files of the corpus, each with its test below.
-const TOPICS: [&str; 17] = [
+const TOPICS: [&str; 20] = [
     "borrows",
+    "buffers-and-readers",
     "bytes",
     "coercions-and-brands",
+    "containers",
     "evaluation-order",
     "exits",
     "files",
     "forms",
+    "generics",
     "loops",
     "memory",
     "modules",
@@ -133,6 +138,21 @@ fn structure_of_files() {
 #[test]
 fn other_worlds_and_unsupported_features_are_named() {
     holds("other-worlds-and-features");
+}
+
+#[test]
+fn scratch_buffers_and_readers() {
+    holds("buffers-and-readers");
+}
+
+#[test]
+fn maps_sets_and_lists_of_values() {
+    holds("containers");
+}
+
+#[test]
+fn generics_are_specialised() {
+    holds("generics");
 }
 
 #[test]

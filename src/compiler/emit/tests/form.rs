@@ -181,6 +181,7 @@ fn memory_sizes_are_checked() {
         initial_memory_bytes: 0xffff_0000,
         max_memory_bytes: 0xffff_0000,
         producer: "tool with spaces 1".to_owned(),
+        strip: false,
     };
     validate(&emit::emit(&program, &target).unwrap());
 }

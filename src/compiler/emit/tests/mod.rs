@@ -9,5 +9,6 @@ mod control;
 mod form;
 mod harness;
 mod library;
+mod shapes;
 mod values;
 mod vectors;
