@@ -60,7 +60,12 @@ fn assembly(nodes: usize) -> String {
 }
 
 fn main() {
-    let target = Target { initial_memory_bytes: 16 << 20, max_memory_bytes: 16 << 20, producer: "bench 0".to_owned() };
+    let target = Target {
+        initial_memory_bytes: 16 << 20,
+        max_memory_bytes: 16 << 20,
+        producer: "bench 0".to_owned(),
+        strip: false,
+    };
     let options = Options { max_entry_bytes: usize::MAX, ..Options::default() };
     let sizes = [1_000, 8_000, 32_000, 125_000, 240_000];
     let mut things: Vec<Thing> = Vec::new();

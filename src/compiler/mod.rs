@@ -10,6 +10,7 @@
 //! | `generic` | type arguments, bounds, specialisations of generic functions |
 //! | `check` | one function: types, moves, borrows; builds the intermediate representation |
 //! | [`ir`] | the intermediate representation |
+//! | [`optimise`] | intermediate representation → better intermediate representation |
 //! | [`emit`] | intermediate representation → wasm |
 //! | [`runtime`] | wasm functions that emitted code calls |
 //! | [`std_modules`] | the standard modules |
@@ -21,6 +22,7 @@ pub mod emit;
 mod generic;
 pub mod ir;
 mod module;
+pub mod optimise;
 pub mod problem;
 mod resolve;
 pub mod runtime;
@@ -95,7 +97,11 @@ pub fn check(source: &dyn ModuleSource, options: &Options) -> Checked {
 pub fn compile(source: &dyn ModuleSource, options: &Options, target: &emit::Target) -> Compiled {
     with_deep_stack(|| {
         let Checked { program, mut problems, modules } = check_here(source, options);
-        let wasm = program.and_then(|program| match emit::emit(&program, target) {
+        let optimised = program.map(|mut program| {
+            optimise::optimise(&mut program);
+            program
+        });
+        let wasm = optimised.and_then(|program| match emit::emit(&program, target) {
             Ok(wasm) => Some(wasm),
             Err(error) => {
                 // A program that passed the checker and contradicts itself is our mistake.

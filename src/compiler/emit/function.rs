@@ -542,7 +542,7 @@ impl<'a> Emitter<'a> {
             let arm = if *number == 0 { otherwise } else { then };
             return if self.arm(ty, arm)? { Err(Stop::Never) } else { Ok(ty) };
         }
-        if ty == Ty::I32 {
+        if ty == Ty::I32 && !self.metered {
             let mut budget = BOTH;
             if is_cheap(cond, &mut budget) && is_cheap(then, &mut budget) && is_cheap(otherwise, &mut budget) {
                 self.value_of(ty, then)?;
@@ -552,7 +552,7 @@ impl<'a> Emitter<'a> {
                 return Ok(ty);
             }
         }
-        if is_composite(cond) {
+        if !self.metered && is_composite(cond) {
             return self.choice_by_jumps(cond, then, otherwise, ty);
         }
         let swap = ty == Ty::Unit && is_nothing(then);
@@ -736,7 +736,7 @@ impl<'a> Emitter<'a> {
 
     fn while_loop(&mut self, cond: &Expr, body: &Expr) -> Flow<Ty> {
         let mut budget = TWICE;
-        if is_short(cond, &mut budget) {
+        if !self.metered && is_short(cond, &mut budget) {
             return self.while_loop_tested_last(cond, body);
         }
         self.code.ins().block(BlockType::Empty).loop_(BlockType::Empty);

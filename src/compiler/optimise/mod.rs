@@ -5,7 +5,7 @@
 //! nobody sees may go away. All passes are deterministic and linear but for logarithms: what they
 //! add is bounded by a constant for each node, and questions about expressions have budgets.
 //!
-//! Only plain functions change. The bodies of async functions keep the form that waits need, and
+//! A program that limits fuel only loses what it never uses. Only plain functions change. The bodies of async functions keep the form that waits need, and
 //! what they call is not put into them.
 //!
 //! | module | job |
@@ -33,10 +33,16 @@ mod words;
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
 
-use super::ir::{FunctionKind, Program};
+use super::ir::{Expr, FunctionKind, Op, Program};
 
 /// Improves a program that passed the checker.
 pub fn optimise(program: &mut Program) {
+    // Fuel is counted in expressions, so where it is limited, none may come or go.
+    let limits_fuel = |node: &Expr| matches!(node, Expr::Op { op: Op::FuelEnter, .. });
+    if program.functions.iter().any(|function| look::any(&function.body, limits_fuel)) {
+        prune::program(program);
+        return;
+    }
     for function in &mut program.functions {
         if function.kind == FunctionKind::Plain {
             fold::function(function);
