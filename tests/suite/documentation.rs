@@ -3,14 +3,20 @@
 //! A block marked `sh` is executed line by line, top to bottom of a file, in a copy of the examples.
 //! A line ends with `# exit N` when it is meant to fail. A `text` block that follows directly is the
 //! exact standard output of the `sh` block. A block marked `console` is for people only.
+//!
+//! In the description of the language, a `json` block with a member `solve` is a program; the `text`
+//! block that follows is what it yields for the input `hello`. The tables of the standard library
+//! follow from its sources.
 
-use crate::support::root;
+use crate::language::program::{ARENA, Compilation, MEMORY, Outcome, Program, entry};
 #[cfg(unix)]
 use crate::support::{Place, copy_tree};
+use crate::support::{bless, root};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use x07_wasm::compiler::Options;
 use x07_wasm::contract::ContractInfo;
 use x07_wasm::contract::validate::violations;
 
@@ -30,19 +36,19 @@ struct Block {
 fn documents() -> Vec<PathBuf> {
     let mut found = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
     for folder in ["docs", "examples"] {
-        collect(&root().join(folder), &mut found);
+        collect(&root().join(folder), "md", &mut found);
     }
     found.sort();
     assert!(found.len() > 6, "{found:?}");
     found
 }
 
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+fn collect(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("readable") {
         let path = entry.expect("readable").path();
         if path.is_dir() {
-            collect(&path, found);
-        } else if path.extension().is_some_and(|e| e == "md") {
+            collect(&path, ending, found);
+        } else if path.extension().is_some_and(|e| e == ending) {
             found.push(path);
         }
     }
@@ -192,6 +198,101 @@ fn programs_that_the_documentation_shows_are_the_examples() {
     let file = fs::read_to_string(root().join("examples/echo/src/main.x07.json")).expect("readable");
     let echo: Value = serde_json::from_str(&file).expect("JSON");
     assert_eq!(shown, [echo], "the guide shows another program than examples/echo");
+}
+
+#[test]
+fn programs_in_the_description_of_the_language_yield_what_it_says() {
+    let path = root().join("docs/language.md");
+    let (blocks, _) = blocks(&path);
+    let mut executed = 0;
+    for (at, block) in blocks.iter().enumerate().filter(|(_, b)| b.kind == "json") {
+        let place = format!("{}:{}", name(&path), block.line);
+        let value: Value = serde_json::from_str(&block.text).unwrap_or_else(|e| panic!("{place}: {e}"));
+        let Some(solve) = value.get("solve") else { continue };
+        let part = |name: &str| value.get(name).map_or_else(|| "[]".to_owned(), Value::to_string);
+        let text = entry("x07.x07ast@0.9.0", &part("imports"), &part("decls"), &solve.to_string());
+        let wasm = Program::of_entry(text).wasm(&Options::default(), MEMORY);
+        let next = blocks.get(at + 1).filter(|next| next.kind == "text" && next.follows);
+        let shown = next.unwrap_or_else(|| panic!("{place}: what it yields does not follow"));
+        let wanted = shown.text.strip_suffix('\n').unwrap_or(&shown.text).as_bytes().to_vec();
+        assert_eq!(Compilation::new(&wasm).run(b"hello", ARENA), Outcome::Output(wanted), "{place}");
+        executed += 1;
+    }
+    assert!(executed > 4, "only {executed} programs were found");
+}
+
+/// A type as signatures show it.
+fn type_text(ty: &Value, brand: &Value) -> String {
+    // ["t", NAME] is a type parameter.
+    let name = ty.as_str().or_else(|| ty[1].as_str()).unwrap_or_default();
+    match brand.as_str() {
+        Some(brand) => format!("{name}@{brand}"),
+        None => name.to_owned(),
+    }
+}
+
+/// The row of a function in the tables of the standard library.
+fn row(function: &Value) -> String {
+    let list = |member: &str| function[member].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut generic = Vec::new();
+    for param in list("type_params") {
+        match param["bound"].as_str() {
+            Some(bound) => generic.push(format!("{}: {bound}", text(&param["name"]))),
+            None => generic.push(text(&param["name"])),
+        }
+    }
+    let generic = if generic.is_empty() { String::new() } else { format!("<{}>", generic.join(", ")) };
+    let params: Vec<String> = list("params")
+        .iter()
+        .map(|param| format!("{}: {}", text(&param["name"]), type_text(&param["ty"], &param["brand"])))
+        .collect();
+    let result = type_text(&function["result"], &function["result_brand"]);
+    let signature = format!("{}{generic}({}) -> {result}", text(&function["name"]), params.join(", "));
+    format!("| `{signature}` | {} |\n", text(&function["doc"]))
+}
+
+/// The tables of the standard library: its modules, and the functions of each.
+fn library() -> String {
+    let mut files = Vec::new();
+    collect(&root().join("src/compiler/std"), "json", &mut files);
+    let mut modules = BTreeMap::new();
+    for file in &files {
+        let document: Value = serde_json::from_slice(&fs::read(file).expect("readable")).expect("JSON");
+        let id = document["module_id"].as_str().expect("an id").to_owned();
+        if !id.starts_with("std.internal.") {
+            modules.insert(id, document);
+        }
+    }
+    let (mut overview, mut sections) = (String::from("| module | |\n|---|---|\n"), String::new());
+    for (id, document) in &modules {
+        let summary = document["meta"]["summary"].as_str().expect("a summary");
+        overview.push_str(&format!("| [`{id}`](#{}) | {summary} |\n", id.replace('.', "")));
+        sections.push_str(&format!("\n## {id}\n\n{summary}\n\n| function | |\n|---|---|\n"));
+        let decls = document["decls"].as_array().expect("declarations");
+        let exports = decls.iter().filter_map(|decl| decl["names"].as_array()).flatten();
+        for export in exports.filter_map(Value::as_str).collect::<BTreeSet<_>>() {
+            let function = decls.iter().find(|decl| decl["name"] == export).expect("what is exported");
+            assert_ne!(function["doc"].as_str().unwrap_or_default(), "", "{export} says nothing about itself");
+            sections.push_str(&row(function));
+        }
+    }
+    overview + &sections
+}
+
+#[test]
+fn the_standard_library_is_listed_as_it_is() {
+    let path = root().join("docs/standard-library.md");
+    let text = fs::read_to_string(&path).expect("readable");
+    let (start, _) = text.split_once("| module |").expect("the table of modules");
+    let wanted = format!("{start}{}", library());
+    if bless() {
+        fs::write(&path, &wanted).expect("written");
+        return;
+    }
+    let (found, wanted): (BTreeSet<&str>, BTreeSet<&str>) = (text.lines().collect(), wanted.lines().collect());
+    let wrong: Vec<&&str> = found.symmetric_difference(&wanted).collect();
+    assert!(wrong.is_empty(), "X07_BLESS=1 brings the tables up to date; lines that differ: {wrong:#?}");
 }
 
 /// The targets of the links in a text.

@@ -95,7 +95,13 @@ impl Checker<'_, '_> {
         for &(counter, _) in &budget.limits {
             let local = self.slots.take(Ty::I32);
             let now = self.op(Op::Counter(counter), Vec::new(), node);
-            before.push(store(local, now));
+            let read = store(local, now);
+            // Reading the clock may make the scheduler, which must not count.
+            if counter == Counter::SchedTicks {
+                before.insert(0, read);
+            } else {
+                before.push(read);
+            }
             starts.push(local);
         }
         let fuel = budget.fuel.map(|limit| {

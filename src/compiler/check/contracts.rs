@@ -143,6 +143,8 @@ impl Checker<'_, '_> {
             return nothing();
         }
         self.contract.in_clause = true;
+        let params = self.contract.decl.map_or(0, |decl| decl.params.len());
+        let hidden = self.vars.hide(params);
         self.vars.open();
         let bound = result.map(|local| {
             let var = NewVar {
@@ -183,6 +185,7 @@ impl Checker<'_, '_> {
         }
         let drops = self.close_scope(expr, None);
         self.contract.in_clause = false;
+        self.vars.show(hidden);
         let mut body = vec![check];
         body.extend(drops);
         if self.allocates(expr) {

@@ -145,6 +145,17 @@ pub(super) struct Vars {
     trail: Vec<(VarId, State)>,
     /// How many live variables and held values have a [`Root::Carried`].
     carried: BTreeMap<(VarId, LoopId), usize>,
+    /// Which variables names mean, when not all.
+    window: Option<Window>,
+}
+
+/// A part of the variables.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Window {
+    /// The first variables, by number.
+    params: usize,
+    /// The first scope whose variables belong to it as well.
+    scope: usize,
 }
 
 impl Vars {
@@ -209,7 +220,24 @@ impl Vars {
 
     /// The innermost live variable of this name.
     pub(super) fn lookup(&self, name: &str) -> Option<VarId> {
-        self.names.get(name).and_then(|stack| stack.last()).copied()
+        let stack = self.names.get(name)?;
+        match self.window {
+            None => stack.last().copied(),
+            Some(Window { params, scope }) => {
+                stack.iter().rev().find(|id| id.0 < params || self.get(**id).scope >= scope).copied()
+            }
+        }
+    }
+
+    /// Hides all variables but the first `params`, which are the parameters, and those of scopes that
+    /// are opened from now on; yields what was hidden before, for [`Vars::show`].
+    pub(super) fn hide(&mut self, params: usize) -> Option<Window> {
+        self.window.replace(Window { params, scope: self.scopes.len() + 1 })
+    }
+
+    /// Takes back [`Vars::hide`].
+    pub(super) fn show(&mut self, before: Option<Window>) {
+        self.window = before;
     }
 
     /// Whether the innermost scope declares this name.

@@ -87,7 +87,7 @@ pub(super) fn emit(
     emitter.counted = uses.counters;
     emitter.burn_part(&function.body);
     let ty = emitter.expr(&function.body)?;
-    if ty != Ty::Never && ty != function.result {
+    if ty != Ty::Never && ty != function.result && !interchangeable(ty, function.result) {
         return Err(EmitError::Malformed {
             function: function.symbol.clone(),
             reason: format!("the body yields {ty:?}, not {:?}", function.result),

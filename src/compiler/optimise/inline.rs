@@ -359,7 +359,7 @@ impl Inliner<'_> {
             }
             Expr::Call { func, args, site } => {
                 let (func, site) = (*func, *site);
-                if self.wants(func, args.len()) {
+                if self.wants(func, args) {
                     *self.levels.entry(func.0).or_default() += 1;
                     for arg in args.iter_mut() {
                         self.walk(arg);
@@ -380,7 +380,7 @@ impl Inliner<'_> {
     }
 
     /// Whether a call becomes a copy of the callee; takes the room that it needs.
-    fn wants(&mut self, func: FuncId, args: usize) -> bool {
+    fn wants(&mut self, func: FuncId, args: &[Expr]) -> bool {
         let index = func.0 as usize;
         let Some(Some(candidate)) = self.candidates.get(index) else { return false };
         let single = self.calls.get(index) == Some(&1);
@@ -392,9 +392,11 @@ impl Inliner<'_> {
             TINY
         };
         let fits = self.functions.get(index).is_some_and(|callee| {
-            callee.params as usize == args && callee.locals.len() >= args && callee.locals.len() <= MOST_LOCALS
+            callee.params as usize == args.len()
+                && callee.locals.len() >= args.len()
+                && callee.locals.len() <= MOST_LOCALS
         });
-        if !fits || candidate.size > limit || self.locals.len() > MOST_LOCALS {
+        if !fits || candidate.size > limit || self.locals.len() > MOST_LOCALS || self.may_be_lost(index, args) {
             return false;
         }
         // The only copy of a function adds nothing: the function itself goes.
@@ -405,6 +407,16 @@ impl Inliner<'_> {
             self.room -= candidate.size;
         }
         true
+    }
+
+    /// Whether an owned argument waits while a later one may leave the function: what frees it then
+    /// knows the operands of a call, but not the locals of an inlined body.
+    fn may_be_lost(&self, callee: usize, args: &[Expr]) -> bool {
+        let Some(callee) = self.functions.get(callee) else { return true };
+        let owned = (0..).zip(args).position(|(number, _)| callee.local_ty(Local(number)).is_owned());
+        let Some(owned) = owned else { return false };
+        let mut budget = GLANCE;
+        args.iter().skip(owned + 1).any(|arg| look::may_leave(arg, &mut budget))
     }
 
     /// The callee's body for these arguments.

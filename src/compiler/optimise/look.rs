@@ -40,6 +40,20 @@ pub(super) fn size(expr: &Expr, limit: usize) -> usize {
     count
 }
 
+/// Whether evaluating the expression may leave the function. Where that is not found within the
+/// budget, it may.
+pub(super) fn may_leave(expr: &Expr, budget: &mut u32) -> bool {
+    let mut open = vec![expr];
+    while let Some(expr) = open.pop() {
+        if *budget == 0 || matches!(expr, Expr::Return { .. } | Expr::Try { .. }) {
+            return true;
+        }
+        *budget -= 1;
+        expr.for_each_part(|part| open.push(part));
+    }
+    false
+}
+
 /// Whether any node, the expression itself included, is one that `wanted` says yes to.
 pub(super) fn any(expr: &Expr, mut wanted: impl FnMut(&Expr) -> bool) -> bool {
     let mut open = vec![expr];

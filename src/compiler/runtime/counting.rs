@@ -61,6 +61,8 @@ pub fn instrument(helper: Helper, code: &mut Code) {
             head.ins().local_get(4);
             add(head, Counter::MemcpyBytes);
         }),
+        // What the scheduler needs for itself is not the program's.
+        Helper::Task(_) => code.redirect(Helper::Alloc, Helper::AllocUncounted),
         _ => {}
     }
 }

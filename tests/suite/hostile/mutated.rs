@@ -121,9 +121,15 @@ fn a_mutated_module() {
 fn a_mutated_program_with_contracts_types_and_generics() {
     let place = app();
     let document = json!({
-        "schema_version": "x07.x07ast@0.8.0", "kind": "entry", "module_id": "main", "imports": [],
+        "schema_version": "x07.x07ast@0.9.0", "kind": "entry", "module_id": "main", "imports": [],
         "decls": [
+            { "kind": "defrecord", "name": "main.R", "fields": [{ "name": "x", "ty": "i32" }] },
+            { "kind": "defn", "name": "main.same", "type_params": [{ "name": "A", "bound": "any" }],
+              "params": [{ "name": "a", "ty": ["t", "A"] }], "result": ["t", "A"], "body": "a" },
+            { "kind": "defasync", "name": "main.later", "params": [], "result": "bytes",
+              "body": ["begin", ["task.yield"], ["main.R.make", ["tapp", "main.same", ["tys", "i32"], 4]]] },
             { "kind": "defn", "name": "main.first", "params": [{ "name": "v", "ty": "bytes_view" }], "result": "result_i32",
+              "requires": [{ "expr": [">=", ["view.len", "v"], 0] }],
               "body": ["if", ["=", ["view.len", "v"], 0], ["result_i32.err", 7], ["result_i32.ok", ["view.get_u8", "v", 0]]] },
             { "kind": "defn", "name": "main.sum", "params": [{ "name": "v", "ty": "bytes_view" }], "result": "result_i32",
               "body": ["begin", ["let", "a", ["try", ["main.first", "v"]]], ["result_i32.ok", ["+", "a", 1]]] },
@@ -131,7 +137,8 @@ fn a_mutated_program_with_contracts_types_and_generics() {
         "solve": ["begin",
             ["let", "k", 0],
             ["while", ["<", "k", 2], ["set", "k", ["+", "k", 1]]],
-            ["fmt.u32_to_dec", ["result_i32.unwrap_or", ["main.sum", "input"], "k"]]],
+            ["let", "later", ["await", ["main.later"]]],
+            ["bytes.concat", "later", ["fmt.u32_to_dec", ["result_i32.unwrap_or", ["main.sum", "input"], "k"]]]],
     });
     sweep(&place, "app/src/main.x07.json", &document, RUN);
 }

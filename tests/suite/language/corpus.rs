@@ -16,7 +16,8 @@
 //!
 //! Bytes are a text, or `{"hex": …}`. A problem is `{"code", "ptr"}`, with `module` when it is not
 //! `main`, and if wanted `function`, `hint` (a part of its message or notes) and `data`. A trap has
-//! some of `reason`, `function`, `module`, `ptr`.
+//! some of `reason`, `function`, `module`, `ptr`, and `clause`: members of the contract clause that did
+//! not hold, as reports show it. A member of `modules` may also be a budget profile, under its path.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -27,6 +28,7 @@ use serde_json::Value;
 use x07_wasm::compiler::Options;
 use x07_wasm::compiler::problem::Problem;
 use x07_wasm::contract::json::tree::{Limits, NodeId, Tree};
+use x07_wasm::solve::violation::Violation;
 
 use super::patch;
 use super::program::{ARENA, Compilation, Outcome, Place, Program, entry, is_error, list};
@@ -89,6 +91,8 @@ struct ExpectedTrap {
     function: Option<String>,
     module: Option<String>,
     ptr: Option<String>,
+    #[serde(default)]
+    clause: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -338,7 +342,7 @@ fn check_runs(wasm: &[u8], runs: &[Run], failures: &mut Vec<String>) {
         if !holds {
             let wanted = match (&run.output, &run.trap) {
                 (Some(output), _) => format!("the output {:?}", String::from_utf8_lossy(&output.bytes())),
-                (None, Some(trap)) => format!("a trap {:?} at {:?}", trap.reason, trap.ptr),
+                (None, Some(trap)) => format!("a trap {:?} at {:?} {:?}", trap.reason, trap.ptr, trap.clause),
                 (None, None) => "nothing: the run expects neither output nor trap".to_owned(),
             };
             let found = match outcome {
@@ -357,5 +361,11 @@ impl ExpectedTrap {
             && same(&self.function, &place.function)
             && same(&self.module, &place.module)
             && same(&self.ptr, &place.pointer)
+            && self.clause_fits(place)
+    }
+
+    fn clause_fits(&self, place: &Place) -> bool {
+        let told = place.violation.as_ref().map(Violation::to_value).unwrap_or_default();
+        self.clause.iter().all(|(key, wanted)| told.get(key) == Some(wanted))
     }
 }

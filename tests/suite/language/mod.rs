@@ -32,15 +32,19 @@ fn holds(topic: &str) {
 }
 
 /// The files of the corpus, each with its test below.
-const TOPICS: [&str; 20] = [
+const TOPICS: [&str; 26] = [
     "borrows",
+    "brands",
+    "budgets",
     "buffers-and-readers",
     "bytes",
     "coercions-and-brands",
     "containers",
+    "contracts",
     "evaluation-order",
     "exits",
     "files",
+    "floats",
     "forms",
     "generics",
     "loops",
@@ -51,6 +55,8 @@ const TOPICS: [&str; 20] = [
     "operators",
     "options-and-results",
     "other-worlds-and-features",
+    "records-and-enums",
+    "tasks",
     "vectors",
     "views",
 ];
@@ -156,6 +162,36 @@ fn generics_are_specialised() {
 }
 
 #[test]
+fn brands_are_checked_and_kept() {
+    holds("brands");
+}
+
+#[test]
+fn budget_scopes_limit_what_they_hold() {
+    holds("budgets");
+}
+
+#[test]
+fn contracts_are_checked() {
+    holds("contracts");
+}
+
+#[test]
+fn floats_as_values_and_as_bytes() {
+    holds("floats");
+}
+
+#[test]
+fn records_enums_and_match() {
+    holds("records-and-enums");
+}
+
+#[test]
+fn tasks_channels_scopes_and_select() {
+    holds("tasks");
+}
+
+#[test]
 fn loops_run_in_a_small_arena() {
     holds("memory");
 }
@@ -167,7 +203,7 @@ fn every_code_about_programs_is_raised_by_a_case() {
         raised.extend(corpus::read(topic).iter().flat_map(corpus::Case::codes));
     }
     raised.extend(sources::CODES.iter().map(|code| (*code).to_owned()));
-    let about_programs = |code: &str| ["X07-", "X07C_", "E_"].iter().any(|prefix| code.starts_with(prefix));
+    let about_programs = |code: &str| ["X07-", "X07C_", "X07E_", "E_"].iter().any(|prefix| code.starts_with(prefix));
     let known: BTreeSet<String> =
         ALL.iter().map(|code| Code::as_str(*code)).filter(|code| about_programs(code)).map(str::to_owned).collect();
     assert_eq!(raised, known);

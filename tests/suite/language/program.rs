@@ -11,6 +11,8 @@ use x07_wasm::compiler::source::{ModuleSource, ModuleText, SourceError};
 use x07_wasm::compiler::{self, Compiled, Options};
 use x07_wasm::engine::{EngineConfig, Limits, Runtime, SolveCall, SolveError, SolveModule, Trap};
 use x07_wasm::report::Severity;
+use x07_wasm::solve::explain;
+use x07_wasm::solve::violation::Violation;
 
 /// Memory of the modules that the tests run, in bytes.
 pub const MEMORY: u32 = 4 << 20;
@@ -21,7 +23,7 @@ pub const ARENA: u32 = 1 << 20;
 /// Fuel after which a run counts as one that does not end.
 const FUEL: u64 = 20_000_000_000;
 
-/// The files of a program by module id; the entry is `main`.
+/// The files of a program by module id; the entry is `main`. Budget profiles stand under their path.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     pub files: BTreeMap<String, String>,
@@ -65,6 +67,14 @@ impl ModuleSource for Program {
     fn module(&self, id: &str) -> Result<ModuleText, SourceError> {
         let path = format!("src/{}.x07.json", id.replace('.', "/"));
         match self.files.get(id) {
+            Some(text) => Ok(ModuleText { path, text: text.clone() }),
+            None => Err(SourceError::NotFound { searched: vec![path] }),
+        }
+    }
+
+    fn budget_profile(&self, id: &str) -> Result<ModuleText, SourceError> {
+        let path = format!("arch/budgets/profiles/{id}.budget.json");
+        match self.files.get(&path) {
             Some(text) => Ok(ModuleText { path, text: text.clone() }),
             None => Err(SourceError::NotFound { searched: vec![path] }),
         }
@@ -130,6 +140,8 @@ pub struct Place {
     pub function: String,
     pub module: String,
     pub pointer: String,
+    /// The contract clause that did not hold, when that is why.
+    pub violation: Option<Violation>,
 }
 
 impl Compilation {
@@ -145,16 +157,19 @@ impl Compilation {
         let call = SolveCall { input, arena_cap: arena, max_output: arena };
         match self.module.solve(runtime(), &call) {
             Ok(output) => Outcome::Output(output.bytes),
-            Err(failure) => match failure.kind {
-                SolveError::Trap(trap) => self.explain(&trap),
-                other => Outcome::Failed(other.to_string()),
-            },
+            Err(failure) => {
+                let violation = explain::solve_error(&failure.kind, Some(&self.sites)).violation;
+                match failure.kind {
+                    SolveError::Trap(trap) => self.explain(&trap, violation),
+                    other => Outcome::Failed(other.to_string()),
+                }
+            }
         }
     }
 
     /// The reason stands in the innermost frame that has one, the place in the innermost frame of a
     /// function of the program.
-    fn explain(&self, trap: &Trap) -> Outcome {
+    fn explain(&self, trap: &Trap, violation: Option<Violation>) -> Outcome {
         let mut reason = None;
         for frame in &trap.frames {
             let Some(place) = frame.code_offset.and_then(|offset| self.sites.lookup(offset)) else { continue };
@@ -166,6 +181,7 @@ impl Compilation {
                         function: place.symbol,
                         module: place.module,
                         pointer: place.pointer,
+                        violation,
                     }),
                     None => Outcome::Failed(format!("a trap without a reason at {}: {trap}", place.pointer)),
                 };
@@ -177,6 +193,7 @@ impl Compilation {
                 function: String::new(),
                 module: String::new(),
                 pointer: String::new(),
+                violation,
             }),
             None => Outcome::Failed(format!("a trap without a place: {trap}")),
         }

@@ -61,7 +61,12 @@ pub struct Machine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     Output(Vec<u8>),
-    Trapped { reason: &'static str, function: String, module: String, pointer: String },
+    Trapped {
+        reason: &'static str,
+        function: String,
+        module: String,
+        pointer: String,
+    },
     /// The compiler has a mistake.
     Defect(String),
     /// The interpreter cannot tell.
@@ -74,6 +79,8 @@ pub struct Ran {
     pub end: End,
     /// The most bytes of buffers that were in use at a time.
     pub peak: usize,
+    /// Whether the outcome may depend on numbers that the interpreter only estimates.
+    pub estimated: bool,
 }
 
 /// Runs a program with an input; `memory` is how many bytes its buffers may certainly not pass.
@@ -86,7 +93,7 @@ pub fn run(program: &Arc<Program>, input: &[u8], memory: usize) -> Ran {
         Ok(bytes) => End::Output(bytes),
         Err(stop) => ended(program, stop),
     };
-    Ran { end, peak: machine.world.store.peak() }
+    Ran { end, peak: machine.world.store.peak(), estimated: machine.world.account.estimated }
 }
 
 fn ended(program: &Program, stop: Stop) -> End {
@@ -318,7 +325,7 @@ impl Machine {
             Expr::For { var, start, end, body } => self.for_loop(frame, *var, start, end, body),
             Expr::While { cond, body } => {
                 while self.number(frame, cond)? != 0 {
-                    self.statements(frame, std::slice::from_ref(body))?;
+                    self.statements(frame, std::slice::from_ref(&**body))?;
                 }
                 Ok(Value::Unit)
             }

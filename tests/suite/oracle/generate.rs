@@ -5,99 +5,8 @@
 
 use serde_json::{Value, json};
 
+use super::kinds::{Features, Kind, Role, Signature, Var};
 use super::random::Choices;
-
-/// The types of expressions that are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Number,
-    Float,
-    Bytes,
-    View,
-    Vector,
-    OptionNumber,
-    OptionBytes,
-    ResultNumber,
-    ResultBytes,
-}
-
-impl Kind {
-    pub const ALL: [Self; 9] = [
-        Self::Number,
-        Self::Bytes,
-        Self::View,
-        Self::Vector,
-        Self::OptionBytes,
-        Self::ResultBytes,
-        Self::OptionNumber,
-        Self::ResultNumber,
-        Self::Float,
-    ];
-
-    /// How programs write the type.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Number => "i32",
-            Self::Float => "f64",
-            Self::Bytes => "bytes",
-            Self::View => "bytes_view",
-            Self::Vector => "vec_u8",
-            Self::OptionNumber => "option_i32",
-            Self::OptionBytes => "option_bytes",
-            Self::ResultNumber => "result_i32",
-            Self::ResultBytes => "result_bytes",
-        }
-    }
-
-    const fn is_owned(self) -> bool {
-        matches!(self, Self::Bytes | Self::Vector | Self::OptionBytes | Self::ResultBytes)
-    }
-}
-
-/// What a variable is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It may be read, moved and assigned.
-    Plain,
-    /// It may only be read: a counter.
-    Counter,
-    /// A handle: a map of numbers, a vector of bytes, a map of bytes, a scratch buffer, a buffered
-    /// reader, a channel.
-    Map,
-    Values,
-    Dictionary,
-    Scratch,
-    Reader,
-    Channel,
-}
-
-pub struct Var {
-    pub name: String,
-    pub kind: Kind,
-    pub role: Role,
-    pub moved: bool,
-    /// How many views of it are alive.
-    pinned: usize,
-    /// The variables that this view pins.
-    roots: Vec<usize>,
-}
-
-/// A function that can be called.
-#[derive(Clone)]
-pub struct Signature {
-    pub name: String,
-    pub params: Vec<Kind>,
-    pub result: Kind,
-}
-
-/// Which parts of the language are used.
-#[derive(Clone, Copy, Default)]
-pub struct Features {
-    /// Containers, buffers, readers, generic functions, records, enums, brands.
-    pub library: bool,
-    /// Tasks and channels.
-    pub tasks: bool,
-}
 
 /// Writes programs.
 pub struct Writer<'t> {
@@ -111,6 +20,8 @@ pub struct Writer<'t> {
     pub result: Kind,
     /// Whether the function under construction may wait.
     pub waits: bool,
+    /// Whether it may start tasks of `main.risk`.
+    pub risks: bool,
     names: usize,
 }
 
@@ -131,6 +42,7 @@ impl<'t> Writer<'t> {
             callees: Vec::new(),
             result: Kind::Bytes,
             waits: false,
+            risks: false,
             names: 0,
         }
     }
@@ -251,7 +163,10 @@ impl<'t> Writer<'t> {
 
     fn choice(&mut self, kind: Kind, depth: usize) -> Value {
         let condition = self.number(depth);
-        let arms = self.branches(2, |writer, _| if kind == Kind::View { writer.free_view(depth) } else { writer.expr(kind, depth) });
+        let arms = self.branches(2, |writer, _| match kind {
+            Kind::View => writer.free_view(depth),
+            kind => writer.expr(kind, depth),
+        });
         json!(["if", condition, arms[0], arms[1]])
     }
 
@@ -454,7 +369,7 @@ impl<'t> Writer<'t> {
             1 => json!(["bytes.view_lit", self.choices.pick(&TEXTS)]),
             2 => {
                 let start = json!(["%", self.number(d), ["+", 1, ["view.len", "input"]]]);
-                json!(["view.slice", "input", start, i32::from(self.choices.one_in(10))])
+                json!(["view.slice", "input", start, i32::from(self.choices.one_in(30))])
             }
             _ => self.choice(Kind::View, d),
         }

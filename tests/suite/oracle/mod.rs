@@ -18,19 +18,20 @@
 //! | `compare` | one program, both ways |
 //! | `corpora` | all stored programs |
 //! | `random` | where random programs get their choices from |
-//! | `generate`, `statements`, `declarations` | random programs |
+//! | `kinds`, `generate`, `statements`, `declarations` | random programs |
 //! | `generated` | all random programs |
 //!
 //! Nothing here is written after the emitter or the run-time library: the meaning of operations is
 //! that of their descriptions in `src/compiler/ir`.
 
 mod accounts;
-mod compare;
+pub mod compare;
 mod corpora;
 mod declarations;
 mod eval;
 mod generate;
 mod generated;
+mod kinds;
 mod library;
 mod ops;
 mod random;

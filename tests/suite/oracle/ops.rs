@@ -99,6 +99,8 @@ impl World {
             value
         } else if let Some(value) = self.float_op(op, a, at)? {
             value
+        } else if let Some(value) = self.account_op(op, a, at)? {
+            value
         } else if let Op::Library(op) = op {
             self.library_op(op, a, at)?
         } else {
@@ -114,9 +116,11 @@ impl World {
             Op::BytesConcat => Some(self.concat(args, at)),
             Op::WordsToBytes => {
                 let words: Flow<Vec<i32>> = args.iter().map(Value::as_number).collect();
-                Some(words.and_then(|words| {
-                    self.fresh_bytes(words.iter().flat_map(|word| word.to_le_bytes()).collect(), at)
-                }))
+                Some(
+                    words.and_then(|words| {
+                        self.fresh_bytes(words.iter().flat_map(|word| word.to_le_bytes()).collect(), at)
+                    }),
+                )
             }
             _ => None,
         }
@@ -368,13 +372,7 @@ impl World {
     }
 
     /// Appends to a vector that has this capacity then.
-    fn extend(
-        &mut self,
-        vector: Option<BufferId>,
-        added: &[u8],
-        capacity: usize,
-        at: At,
-    ) -> Flow<Option<BufferId>> {
+    fn extend(&mut self, vector: Option<BufferId>, added: &[u8], capacity: usize, at: At) -> Flow<Option<BufferId>> {
         let before = self.store.capacity(vector)?;
         if vector.is_none() && capacity == 0 {
             return Ok(None);

@@ -1,6 +1,6 @@
 //! Buffers: who owns them, and whether a view of one still shows what it showed.
 
-use super::values::{Flow, Span, Value, defect};
+use super::values::{Flow, Span, Value, defect, number};
 
 /// The number of a buffer. No number is used twice, so that what outlives its buffer is found.
 pub type BufferId = usize;
@@ -39,6 +39,8 @@ pub struct Store {
     peak: usize,
     /// Bytes beyond which there certainly is no memory.
     most: usize,
+    /// How many bytes, and how often.
+    allocated: (i32, i32),
 }
 
 impl Default for Store {
@@ -51,12 +53,17 @@ impl Store {
     /// A store that holds nothing, for a run with this much memory.
     pub fn new(most: usize) -> Self {
         let nothing = Buffer { bytes: Vec::new(), capacity: 0, version: 0, state: State::Static };
-        Self { buffers: vec![nothing], live: 0, peak: 0, most }
+        Self { buffers: vec![nothing], live: 0, peak: 0, most, allocated: (0, 0) }
     }
 
     /// The most bytes that were in use at a time, not counting what any allocator needs for itself.
     pub fn peak(&self) -> usize {
         self.peak
+    }
+
+    /// How many bytes were allocated so far, roughly, and how often; both wrap around.
+    pub fn allocated(&self) -> (i32, i32) {
+        self.allocated
     }
 
     /// A buffer that is there for the whole run.
@@ -79,6 +86,8 @@ impl Store {
     }
 
     fn grow(&mut self, bytes: usize) {
+        let (all, calls) = self.allocated;
+        self.allocated = (all.wrapping_add(number(bytes)), calls.wrapping_add(1));
         self.live += bytes;
         self.peak = self.peak.max(self.live);
     }
@@ -168,8 +177,10 @@ impl Store {
         buffer.version += 1;
         let before = std::mem::replace(&mut buffer.capacity, capacity);
         assert!(buffer.bytes.len() <= capacity, "the interpreter reckons capacities");
-        self.live -= before;
-        self.grow(capacity);
+        if before != capacity {
+            self.live -= before;
+            self.grow(capacity);
+        }
         Ok(id)
     }
 

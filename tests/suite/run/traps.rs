@@ -56,7 +56,8 @@ fn an_allocation_beyond_the_arena_is_out_of_memory() {
     assert_trap(json!(["begin", ["let", "b", ["bytes.alloc", 70_000_000]], "b"]), "out_of_memory", "/solve/1/2");
 }
 
-/// A project `app` with a module `lib.m` whose function traps, called from the entry.
+/// A project `app` with a module `lib.m` whose function traps, called from the entry. The functions
+/// return from a loop, so that each stays a function of the module.
 fn two_modules() -> Place {
     let place = Place::new();
     let module = json!({
@@ -64,9 +65,9 @@ fn two_modules() -> Place {
         "decls": [
             { "kind": "export", "names": ["lib.m.at"] },
             { "kind": "defn", "name": "lib.m.at", "params": [{ "name": "b", "ty": "bytes_view" }, { "name": "i", "ty": "i32" }], "result": "i32",
-              "body": ["+", 0, ["lib.m.inner", "b", "i"]] },
+              "body": ["begin", ["for", "k", 0, 1, ["if", ["<", "i", 0], ["return", 0], 0]], ["lib.m.inner", "b", "i"]] },
             { "kind": "defn", "name": "lib.m.inner", "params": [{ "name": "b", "ty": "bytes_view" }, { "name": "i", "ty": "i32" }], "result": "i32",
-              "body": ["view.get_u8", "b", "i"] },
+              "body": ["begin", ["for", "k", 0, 1, ["if", ["<", "i", 0], ["return", 0], 0]], ["view.get_u8", "b", "i"]] },
         ],
     });
     let entry = json!({
@@ -85,11 +86,11 @@ fn the_calls_that_led_to_a_trap_are_listed_innermost_first() {
     let found = diagnostic(&report, "X07WASM_RUN_FAILED");
     assert_eq!(found["data"]["function"], "lib.m.inner");
     assert_eq!(found["data"]["module"], "lib.m");
-    assert_eq!(found["loc"]["ptr"], "/decls/2/body");
+    assert_eq!(found["loc"]["ptr"], "/decls/2/body/2");
     assert_eq!(
         found["data"]["calls"],
         json!([
-            { "function": "lib.m.inner", "module": "lib.m", "ptr": "/decls/2/body" },
+            { "function": "lib.m.inner", "module": "lib.m", "ptr": "/decls/2/body/2" },
             { "function": "lib.m.at", "module": "lib.m", "ptr": "/decls/1/body/2" },
             { "function": "solve", "module": "main", "ptr": "/solve/1" },
         ])
