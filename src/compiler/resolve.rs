@@ -153,13 +153,17 @@ impl Loader<'_> {
 
     /// Loads standard modules that some module uses without naming them.
     fn implicit_imports(&mut self) {
-        if self.progress.contains_key(generic::HASH_MODULE) {
-            return;
-        }
-        let uses = self.modules.iter().map(|module| module.as_ref().and_then(|module| module.hashes));
-        let Some((user, node)) = uses.enumerate().find_map(|(user, node)| Some((user, node?))) else { return };
-        if self.module(user, &Import { id: generic::HASH_MODULE.to_owned(), node }) {
-            self.imports(self.files.len() - 1);
+        // What is loaded here may use further ones: the list grows while it is walked.
+        let mut user = 0;
+        while let Some(module) = self.modules.get(user) {
+            let wanted: Vec<(&str, NodeId)> =
+                module.iter().flat_map(|module| &module.implicit).map(|(id, node)| (*id, *node)).collect();
+            for (id, node) in wanted {
+                if !self.progress.contains_key(id) && self.module(user, &Import { id: id.to_owned(), node }) {
+                    self.imports(self.files.len() - 1);
+                }
+            }
+            user += 1;
         }
     }
 
@@ -520,7 +524,7 @@ impl<'m> Walk<'m> {
                     self.function(&validator);
                 }
             }
-            name => self.function(name),
+            name => self.function(std_modules::function_of(name).unwrap_or(name)),
         }
         Ok(())
     }

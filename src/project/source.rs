@@ -10,6 +10,9 @@ use std::cell::RefCell;
 use std::path::Path;
 use x07_wasm_contracts::types::FileDigest;
 
+/// Where a project keeps its budget profiles.
+const BUDGET_PROFILES: &str = "arch/budgets/profiles";
+
 /// The modules of an opened project. What is read is remembered for the report.
 #[derive(Debug)]
 pub struct ProjectSource<'p> {
@@ -90,6 +93,18 @@ impl ModuleSource for ProjectSource<'_> {
                 })
             }
             several => Err(SourceError::Ambiguous { found: several.iter().map(|(_, p)| shown(p)).collect() }),
+        }
+    }
+
+    fn budget_profile(&self, id: &str) -> Result<ModuleText, SourceError> {
+        let relative = format!("{BUDGET_PROFILES}/{id}.budget.json");
+        match safe_join(&self.project.folder, &relative) {
+            Ok(path) if path.exists() => self.text(&path, None),
+            Ok(path) => Err(SourceError::NotFound { searched: vec![shown(&path)] }),
+            Err(why) => Err(SourceError::Unreadable {
+                path: shown(&self.project.folder.join(&relative)),
+                reason: why.to_string(),
+            }),
         }
     }
 }

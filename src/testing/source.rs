@@ -38,6 +38,10 @@ impl ModuleSource for TestSource<'_> {
     fn module(&self, id: &str) -> Result<ModuleText, SourceError> {
         self.modules.module(id)
     }
+
+    fn budget_profile(&self, id: &str) -> Result<ModuleText, SourceError> {
+        self.modules.budget_profile(id)
+    }
 }
 
 /// The entry of a test: it calls the function and gives a status record.

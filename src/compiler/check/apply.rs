@@ -34,6 +34,12 @@ impl Checker<'_, '_> {
             "std.brand.erase_view_v1" => return self.erase_brand(node, head, args, Ty::View),
             _ => {}
         }
+        if let Some(function) = std_modules::function_of(head) {
+            return match self.cx.index.functions.get(function) {
+                Some(&target) => self.call_of(node, head, function, args, target),
+                None => Value::poison(),
+            };
+        }
         if let Some(builtin) = builtins::find(head)
             && (self.is_standard() || !heads::is_internal(head))
         {

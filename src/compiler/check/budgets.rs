@@ -17,6 +17,9 @@ use crate::contract::load;
 /// The error code of the first counter that is over its limit; the others follow in order.
 const FIRST_ERROR: i32 = 0x8000_0001_u32.cast_signed();
 
+/// How many expressions the check of a limit has.
+const SIZE_OF_CHECK: usize = 8;
+
 /// What happens when a limit is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -155,6 +158,9 @@ impl Checker<'_, '_> {
     /// What a budget scope does at its end. `value` is the type and place of what leaves the scope.
     pub(super) fn end_budget(&mut self, scope: &BudgetScope, value: Option<(Ty, Local)>, node: NodeId) -> Vec<Expr> {
         let mut body = Vec::new();
+        if !self.may_copy(1 + SIZE_OF_CHECK * scope.starts.len()) {
+            return body;
+        }
         if let (Some(left), Some(limit)) = (scope.fuel, scope.budget.fuel) {
             body.push(self.op(Op::FuelLeave, vec![Expr::Get(left), Expr::I32(limit)], node));
         }

@@ -28,6 +28,8 @@ const MOST_BYTES: i32 = 1 << 20;
 #[derive(Default)]
 pub(super) struct Contract<'a> {
     decl: Option<&'a FunctionDecl>,
+    /// How many expressions all clauses have.
+    size: usize,
     /// Whether the present expression belongs to a clause.
     pub(super) in_clause: bool,
     /// Clauses that are not to be evaluated, because of what was reported about them.
@@ -65,7 +67,7 @@ impl Checker<'_, '_> {
     pub(super) fn entry_checks(&mut self) -> Vec<Expr> {
         let Some(decl) = self.contract.decl else { return Vec::new() };
         for clause in &decl.clauses {
-            self.check_clause_form(clause);
+            self.contract.size += self.check_clause_form(clause);
         }
         let mut body = Vec::new();
         for (index, clause) in self.contract.clauses("requires") {
@@ -80,6 +82,9 @@ impl Checker<'_, '_> {
     /// What is checked at an exit; `result` holds the function's result.
     pub(super) fn exit_checks(&mut self, result: Local) -> Vec<Expr> {
         let mut body = Vec::new();
+        if !self.may_copy(self.contract.size) {
+            return body;
+        }
         for (index, clause) in self.contract.clauses("ensures") {
             body.push(self.clause(clause, index, ClauseKind::Ensures, Some(result)));
         }
@@ -103,12 +108,14 @@ impl Checker<'_, '_> {
         Value { expr: block(body, Some(result_value), Vec::new()), ..value }
     }
 
-    /// Reports what no clause may do.
-    fn check_clause_form(&mut self, clause: &Clause) {
+    /// Reports what no clause may do; yields how many expressions the clause has.
+    fn check_clause_form(&mut self, clause: &Clause) -> usize {
         let mut sound = true;
+        let mut size = 0;
         for &root in &clause.expressions {
             let mut work = vec![root];
             while let Some(node) = work.pop() {
+                size += 1;
                 if self.tree.kind(node) == Kind::String {
                     let reserved = self.tree.string(node).is_some_and(|name| name == "__result");
                     if reserved && clause.kind != "ensures" {
@@ -126,6 +133,7 @@ impl Checker<'_, '_> {
                     );
                     self.report(root, problem.with_data("head", &*head));
                     sound = false;
+                    continue;
                 }
                 let literal = matches!(&*head, "bytes.lit" | "bytes.view_lit");
                 work.extend(args.iter().copied().filter(|_| !literal));
@@ -134,6 +142,25 @@ impl Checker<'_, '_> {
         if !sound {
             self.contract.broken.insert(clause.node);
         }
+        size
+    }
+
+    /// Whether so many expressions may be checked once more, at a further exit of the function. All
+    /// such copies together are limited as the program itself is.
+    pub(super) fn may_copy(&mut self, size: usize) -> bool {
+        let most = self.cx.options.max_ast_nodes;
+        let before = self.cx.copied;
+        self.cx.copied = before.saturating_add(size);
+        if self.cx.copied <= most {
+            return true;
+        }
+        if before <= most {
+            let message = format!(
+                "what is checked at every exit amounts to more than {most} expressions in the whole program; leave functions with contracts or budget scopes in fewer places"
+            );
+            self.report(self.body, Problem::error(Code::X07cLimitExceeded, Stage::Lower, message));
+        }
+        false
     }
 
     /// Checks a clause and ends the program when it does not hold.

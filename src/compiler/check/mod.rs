@@ -150,6 +150,8 @@ struct Context<'a> {
     /// What was reported of generic functions, and of which of their specialisations.
     reported: HashMap<(usize, NodeId, Code), usize>,
     clauses: Vec<Clause>,
+    /// How many expressions stand at exits besides where they are written.
+    copied: usize,
 }
 
 impl<'a> Context<'a> {
@@ -203,6 +205,7 @@ impl<'a> Context<'a> {
             suggestions: 200,
             reported: HashMap::new(),
             clauses: Vec::new(),
+            copied: 0,
         }
     }
 

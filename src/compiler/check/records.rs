@@ -152,14 +152,13 @@ impl Checker<'_, '_> {
         };
         // What the subject borrows, and a temporary subject, live as long as the arms.
         self.vars.open();
-        let value = match self.subject(subject) {
-            Some(found) => self.arms(node, found, arms, statement),
-            None => {
+        let mut value = match self.subject(subject) {
+            Ok(found) => self.arms(node, found, arms, statement),
+            Err(value) => {
                 self.bodies(arms);
-                Value::poison()
+                value
             }
         };
-        let mut value = value;
         let cleanup = self.close_scope(node, Some(&mut value));
         let expr = if statement && value.ty == Ty::Unit {
             block(vec![value.expr], None, cleanup)
@@ -169,16 +168,16 @@ impl Checker<'_, '_> {
         Value { expr, ..value }
     }
 
-    fn subject(&mut self, node: NodeId) -> Option<Subject> {
+    /// The subject, or a value of type [`Ty::Never`] when there is nothing to choose by.
+    fn subject(&mut self, node: NodeId) -> Result<Subject, Value> {
         let mut ready = self.operands("match", &[node], &[Want::Borrow { vec: false }], true);
         let info = ready.infos.first().map(|info| (info.ty, info.brand.clone()));
         let diverges = ready.diverges;
         let operand = ready.args.pop();
         let expr = self.finish(ready, operand.unwrap_or(Expr::I32(0)));
-        let (ty, brand) = info?;
-        if ty == Ty::Never {
-            return None;
-        }
+        let Some((ty, brand)) = info.filter(|(ty, _)| *ty != Ty::Never) else {
+            return Err(Value { diverges, ..Value::new(expr, Ty::Never) });
+        };
         let declared = match &brand {
             Brand::Named(name) => self.cx.index.types.get(&**name).copied(),
             Brand::None | Brand::Any => None,
@@ -189,11 +188,11 @@ impl Checker<'_, '_> {
                 "make values with the enum's constructors, and name the enum as brand of parameters and results",
             );
             self.report(node, problem);
-            return None;
+            return Err(Value::poison());
         };
         let (_, view) = self.hidden(Ty::View, node);
         let store = Expr::Store { local: view, value: Box::new(expr), drop_old: false };
-        Some(Subject { store, view, ty: found, diverges })
+        Ok(Subject { store, view, ty: found, diverges })
     }
 
     /// Looks at the bodies of arms whose subject is not known, for problems of their own.

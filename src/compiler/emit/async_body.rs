@@ -28,7 +28,7 @@ use super::EmitError;
 use super::accounts::Uses;
 use super::function::{Emitter, Flow, Literal, MAX_LOCALS, Stop};
 use super::tasks::{constant_result, poll_of};
-use super::types::{Types, val_type};
+use super::types::Types;
 
 /// The parameter of *run* and *drop*.
 const FRAME: u32 = 0;

@@ -725,6 +725,8 @@ impl<'a> Emitter<'a> {
         self.push(limit);
         self.code.ins().i32_ge_u().br_if(0);
         self.code.ins().loop_(BlockType::Empty);
+        // Counting is an expression of each round.
+        self.burn(1, None);
         if !self.arm(Ty::Unit, body)? {
             self.code.ins().local_get(counter).i32_const(1).i32_add().local_tee(counter);
             self.push(limit);

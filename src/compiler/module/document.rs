@@ -1,6 +1,6 @@
 //! The file as a whole: its head, its imports, and the entry's expression.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::reader::Reader;
 use super::{Expect, Import, Module, is_symbol, shorten};
@@ -23,7 +23,7 @@ impl Reader<'_> {
             functions: Vec::new(),
             types: Vec::new(),
             solve: None,
-            hashes: None,
+            implicit: BTreeMap::new(),
         };
         self.imports(root, &mut module);
         if let Some(meta) = self.tree.get(root, "meta") {
@@ -41,7 +41,7 @@ impl Reader<'_> {
                     .problem(root, "an entry file needs `solve`, the expression that computes the output".to_owned()),
             }
         }
-        module.hashes = self.hashes;
+        module.implicit = std::mem::take(&mut self.implicit);
         Some(module)
     }
 

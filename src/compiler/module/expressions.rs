@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use super::shorten;
-use crate::compiler::generic;
+use crate::compiler::std_modules;
 use crate::contract::json::tree::{Kind, NodeId};
 
 impl Reader<'_> {
@@ -41,8 +41,8 @@ impl Reader<'_> {
                         }
                         Some(_) => {}
                     }
-                    if self.hashes.is_none() && head.as_deref() == Some(generic::HASH) {
-                        self.hashes = Some(node);
+                    if let Some(module) = head.as_deref().and_then(std_modules::module_of) {
+                        self.implicit.entry(module).or_insert(node);
                     }
                     let literal = matches!(head.as_deref(), Some("bytes.lit" | "bytes.view_lit"));
                     for (i, &item) in rest.iter().enumerate() {

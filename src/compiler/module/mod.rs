@@ -30,7 +30,7 @@ mod type_expr;
 mod versions;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
@@ -59,8 +59,9 @@ pub(super) struct Module {
     pub types: Vec<TypeDecl>,
     /// The entry's expression.
     pub solve: Option<NodeId>,
-    /// An expression that needs the standard module of hashes, imported or not.
-    pub hashes: Option<NodeId>,
+    /// Standard modules that expressions need although nothing imports them, each with the first such
+    /// expression.
+    pub implicit: BTreeMap<&'static str, NodeId>,
 }
 
 /// An import.
@@ -199,7 +200,7 @@ pub(super) fn read(
             return None;
         }
     };
-    let mut reader = Reader { tree: &tree, file, id, path, minor: NEWEST, sink, hashes: None };
+    let mut reader = Reader { tree: &tree, file, id, path, minor: NEWEST, sink, implicit: BTreeMap::new() };
     reader.document(expect)
 }
 

@@ -1,6 +1,7 @@
 //! What every reading step shares: values of a wanted form, and problems with their place.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use x07_wasm_contracts::diagnostics::{Code, Stage};
 
@@ -23,7 +24,7 @@ pub(super) struct Reader<'a> {
     /// Takes the problems.
     pub(super) sink: &'a mut Sink,
     /// The first expression with `ty.hash32`.
-    pub(super) hashes: Option<NodeId>,
+    pub(super) implicit: BTreeMap<&'static str, NodeId>,
 }
 
 impl<'a> Reader<'a> {

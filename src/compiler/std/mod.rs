@@ -19,6 +19,30 @@ pub fn source(id: &str) -> Option<&'static str> {
     find(id).and_then(|module| module.text)
 }
 
+/// Operations of the language that functions of standard modules are: head, module, function. Who
+/// uses the operation need not import the module.
+static OPERATIONS: [(&str, &str, &str); 3] = [
+    ("json.jcs.canon_doc_v1", "std.internal.jcs", "std.internal.jcs.canon_doc_v1"),
+    ("math.f64.fmt_shortest_v1", "std.internal.float_text", "std.internal.float_text.fmt_shortest_v1"),
+    ("math.f64.parse_v1", "std.internal.float_text", "std.internal.float_text.parse_v1"),
+];
+
+/// The function that an operation is.
+#[must_use]
+pub fn function_of(head: &str) -> Option<&'static str> {
+    OPERATIONS.iter().find(|(operation, ..)| *operation == head).map(|(_, _, function)| *function)
+}
+
+/// The module that a use of this head needs, although nobody imports it.
+#[must_use]
+pub fn module_of(head: &str) -> Option<&'static str> {
+    // The hash is two functions, depending on the type.
+    if head == "ty.hash32" {
+        return Some("std.hash");
+    }
+    OPERATIONS.iter().find(|(operation, ..)| *operation == head).map(|(_, module, _)| *module)
+}
+
 /// A standard module.
 struct Standard {
     id: &'static str,
@@ -60,6 +84,10 @@ static MODULES: &[Standard] = &[
     carried("std.heap", include_str!("heap.x07.json")),
     carried("std.heap_u32", include_str!("heap_u32.x07.json")),
     carried("std.http.envelope", include_str!("http/envelope.x07.json")),
+    carried("std.internal.float_text", include_str!("internal/float_text.x07.json")),
+    carried("std.internal.jcs", include_str!("internal/jcs.x07.json")),
+    carried("std.internal.json_text", include_str!("internal/json_text.x07.json")),
+    carried("std.internal.natural", include_str!("internal/natural.x07.json")),
     carried("std.internal.order", include_str!("internal/order.x07.json")),
     carried("std.io", include_str!("io.x07.json")),
     carried("std.io.bufread", include_str!("io/bufread.x07.json")),

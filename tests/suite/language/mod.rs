@@ -32,7 +32,7 @@ fn holds(topic: &str) {
 }
 
 /// The files of the corpus, each with its test below.
-const TOPICS: [&str; 26] = [
+const TOPICS: [&str; 27] = [
     "borrows",
     "brands",
     "budgets",
@@ -47,6 +47,7 @@ const TOPICS: [&str; 26] = [
     "floats",
     "forms",
     "generics",
+    "json-and-float-text",
     "loops",
     "memory",
     "modules",
@@ -189,6 +190,11 @@ fn records_enums_and_match() {
 #[test]
 fn tasks_channels_scopes_and_select() {
     holds("tasks");
+}
+
+#[test]
+fn canonical_json_and_text_of_floats() {
+    holds("json-and-float-text");
 }
 
 #[test]
