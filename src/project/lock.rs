@@ -2,14 +2,19 @@
 //!
 //! The expected state is computed anew from the manifest and from the packages on disk and
 //! compared with what the lockfile says. A project without dependencies needs no lockfile.
+//!
+//! For a package whose folder does not exist, the copy that the tool carries is compared and used.
 
 use super::manifest::{resolve, unsafe_path};
+use super::snapshots::{self, Snapshot};
 use crate::contract::digest::sha256_hex;
 use crate::contract::files::{Files, MAX_DOCUMENT_BYTES, ReadError, read_bounded, shown};
 use crate::contract::load::{self, LoadError};
 use crate::contract::path::{normal_relative, safe_join};
 use crate::report::{Code, Diag, DocumentCodes};
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use x07_wasm_contracts::types::{Lock, LockDependency, Package, Project as Manifest};
 
@@ -23,10 +28,12 @@ pub struct LockedPackage {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The folder of its modules.
+    /// The folder of its modules; that of a package that the tool carries is nowhere on disk.
     pub module_folder: PathBuf,
     /// Module id → SHA-256 of the module's file.
     pub modules: BTreeMap<String, String>,
+    /// The copy that the tool carries, when the package is not on disk.
+    pub snapshot: Option<&'static Snapshot>,
 }
 
 /// A dependency after the manifest's patches.
@@ -57,14 +64,7 @@ pub fn verify(
         Ok(loaded) => loaded.document,
         Err(LoadError::Read(error)) if error.is_missing() && wanted.is_empty() => return Ok(Vec::new()),
         Err(LoadError::Read(error)) if error.is_missing() => {
-            return Err(vec![invalid(
-                &path,
-                format!(
-                    "does not exist, but the project has {} dependencies; run `x07 pkg lock --project {}`",
-                    wanted.len(),
-                    shown(manifest_path)
-                ),
-            )]);
+            return Err(vec![missing_lockfile(&path, manifest_path, folder, &wanted)]);
         }
         Err(error) => return Err(DocumentCodes::all(Code::ProjectLockInvalid).diagnose("lockfile", &error)),
     };
@@ -104,7 +104,7 @@ pub fn verify(
     let mut packages = Vec::new();
     for want in &wanted {
         let Some(locked) = lock.dependencies.iter().find(|d| d.name.trim() == want.name) else {
-            problems.push(invalid(&path, format!("does not lock the package {:?}; lock the project again", want.name)));
+            problems.push(not_locked(&path, folder, want));
             continue;
         };
         match package(files, &path, manifest_path, folder, want, locked) {
@@ -141,6 +141,12 @@ fn package(
     want: &Wanted,
     locked: &LockDependency,
 ) -> Result<LockedPackage, Vec<Diag>> {
+    let package_folder = resolve(folder, &want.path)
+        .map_err(|e| vec![unsafe_path(manifest_path, &format!("{}/path", want.pointer), &want.path, &e)])?;
+    if let Some(snapshot) = stand_in(want, &package_folder) {
+        files.record_builtin(&snapshot.manifest_path(), snapshot.manifest.as_bytes());
+        return carried(lock_path, manifest_path, &package_folder, want, locked, snapshot);
+    }
     let mut problems = Vec::new();
     let mut differs = |what: &str, lock: &str, found: &str| {
         if lock != found {
@@ -154,8 +160,6 @@ fn package(
     };
     differs("version", locked.version.trim(), &want.version);
     differs("path", locked.path.trim(), &want.path);
-    let package_folder = resolve(folder, &want.path)
-        .map_err(|e| vec![unsafe_path(manifest_path, &format!("{}/path", want.pointer), &want.path, &e)])?;
     let package_file = package_folder.join("x07-package.json");
     let bytes = match files.read(&package_file, MAX_DOCUMENT_BYTES) {
         Ok(bytes) => bytes,
@@ -201,7 +205,120 @@ fn package(
         version: want.version.clone(),
         module_folder,
         modules: locked.modules_sha256.clone(),
+        snapshot: None,
     })
+}
+
+/// The package that the tool carries, when there is nothing at the folder of the wanted one.
+fn stand_in(want: &Wanted, package_folder: &Path) -> Option<&'static Snapshot> {
+    let missing = std::fs::symlink_metadata(package_folder).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+    if missing { snapshots::find(&want.name, &want.version) } else { None }
+}
+
+/// The entry that locks a package as the tool carries it, when that is what would be used.
+fn entry_of_stand_in(folder: &Path, want: &Wanted) -> Option<Value> {
+    let package_folder = resolve(folder, &want.path).ok()?;
+    stand_in(want, &package_folder).map(|snapshot| snapshot.lock_entry_json(&want.path))
+}
+
+/// Checks a package that the tool carries against its lock entry.
+fn carried(
+    lock_path: &Path,
+    manifest_path: &Path,
+    package_folder: &Path,
+    want: &Wanted,
+    locked: &LockDependency,
+    snapshot: &'static Snapshot,
+) -> Result<LockedPackage, Vec<Diag>> {
+    let carried = snapshot.lock_entry(&want.path);
+    let differences = differences(locked, &carried);
+    if !differences.is_empty() {
+        let message = format!(
+            "locks the package {:?} {} otherwise than this tool carries it ({}), and {} does not exist; to use what is locked, put the package there with `x07 pkg lock --project {}`; to use what the tool carries, replace the entry of the package in the lockfile by `data.lock_entry` of this diagnostic in the report (`--json`)",
+            want.name,
+            want.version,
+            list(&differences),
+            shown(package_folder),
+            shown(manifest_path)
+        );
+        let problem = invalid(lock_path, message)
+            .data("package", want.name.as_str())
+            .data("version", want.version.as_str())
+            .data("differences", differences)
+            .data("lock_entry", snapshot.lock_entry_json(&want.path));
+        return Err(vec![problem]);
+    }
+    Ok(LockedPackage {
+        name: want.name.clone(),
+        version: want.version.clone(),
+        module_folder: PathBuf::from(snapshot.module_folder()),
+        modules: carried.modules_sha256,
+        snapshot: Some(snapshot),
+    })
+}
+
+/// In what a lock entry differs from the one that is right: what, the locked value, the right one.
+fn differences(locked: &LockDependency, right: &LockDependency) -> Vec<Value> {
+    let mut found = Vec::new();
+    let mut compare = |what: String, lock: Option<&str>, here: Option<&str>| {
+        if lock != here {
+            found.push(json!({ "what": what, "expected": lock, "found": here }));
+        }
+    };
+    for (what, lock, here) in [
+        ("version", &locked.version, &right.version),
+        ("path", &locked.path, &right.path),
+        ("manifest digest", &locked.package_manifest_sha256, &right.package_manifest_sha256),
+        ("module root", &locked.module_root, &right.module_root),
+    ] {
+        compare(what.to_owned(), Some(lock.trim()), Some(here.as_str()));
+    }
+    let ids: BTreeSet<&String> = locked.modules_sha256.keys().chain(right.modules_sha256.keys()).collect();
+    for id in ids {
+        let digest = |entry: &LockDependency| entry.modules_sha256.get(id).cloned();
+        compare(format!("digest of the module {id}"), digest(locked).as_deref(), digest(right).as_deref());
+    }
+    found
+}
+
+/// The first difference, and how many more there are.
+fn list(differences: &[Value]) -> String {
+    let first = differences.first().and_then(|d| d.get("what")).and_then(Value::as_str).unwrap_or_default();
+    match differences.len() {
+        0 | 1 => first.to_owned(),
+        2 => format!("{first} and 1 more difference"),
+        n => format!("{first} and {} more differences", n - 1),
+    }
+}
+
+fn missing_lockfile(path: &Path, manifest: &Path, folder: &Path, wanted: &[Wanted]) -> Diag {
+    let problem = invalid(
+        path,
+        format!(
+            "does not exist, but the project has {} dependencies; run `x07 pkg lock --project {}`",
+            wanted.len(),
+            shown(manifest)
+        ),
+    );
+    let entries: Vec<Value> = wanted.iter().filter_map(|want| entry_of_stand_in(folder, want)).collect();
+    if entries.is_empty() {
+        return problem;
+    }
+    let note = "the tool carries packages that the project asks for; `data.lock_entries` in the report (`--json`) holds the entries that lock them";
+    problem.note(note).data("lock_entries", entries)
+}
+
+fn not_locked(path: &Path, folder: &Path, want: &Wanted) -> Diag {
+    let problem = invalid(path, format!("does not lock the package {:?}; lock the project again", want.name))
+        .data("package", want.name.as_str());
+    match entry_of_stand_in(folder, want) {
+        None => problem,
+        Some(entry) => {
+            let note =
+                "the tool carries this package; `data.lock_entry` in the report (`--json`) is the entry that locks it";
+            problem.note(note).data("lock_entry", entry)
+        }
+    }
 }
 
 fn missing_package(want: &Wanted, folder: &Path, manifest: &Path) -> Diag {
@@ -212,10 +329,15 @@ fn missing_package(want: &Wanted, folder: &Path, manifest: &Path) -> Diag {
         shown(folder),
         shown(manifest)
     );
-    Diag::new(Code::ProjectDependencyMissing, message)
+    let problem = Diag::new(Code::ProjectDependencyMissing, message)
         .data("package", want.name.as_str())
         .data("version", want.version.as_str())
-        .data("path", shown(folder))
+        .data("path", shown(folder));
+    let versions = snapshots::versions(&want.name);
+    if versions.is_empty() {
+        return problem;
+    }
+    problem.note(format!("of this package, the tool itself carries {}", versions.join(" and ")))
 }
 
 fn unreadable(name: &str, error: &ReadError) -> Diag {

@@ -1,6 +1,7 @@
 //! The manifest of a project.
 
 use super::lock::{self, LockedPackage};
+use super::snapshots::Snapshot;
 use crate::contract::files::{Files, is_regular, shown};
 use crate::contract::path::{UnsafePath, normal_relative, safe_join};
 use crate::report::{Code, Diag, DocumentCodes};
@@ -30,10 +31,18 @@ pub struct Project {
 /// A folder in which modules are looked up.
 #[derive(Debug)]
 pub struct ModuleRoot {
-    /// The folder.
+    /// The folder; that of a package that the tool carries is nowhere on disk.
     pub folder: PathBuf,
     /// The package that it belongs to, with the digests that its modules must have.
     pub package: Option<LockedPackage>,
+}
+
+impl ModuleRoot {
+    /// The package that the tool carries, when the modules come from there.
+    #[must_use]
+    pub fn snapshot(&self) -> Option<&'static Snapshot> {
+        self.package.as_ref().and_then(|package| package.snapshot)
+    }
 }
 
 /// Opens a project: reads and checks the manifest and the lockfile.

@@ -2,12 +2,13 @@
 
 use super::lock::MAX_MODULE_BYTES;
 use super::manifest::Project;
+use super::snapshots::Snapshot;
 use crate::compiler::source::{ModuleSource, ModuleText, SourceError};
 use crate::contract::digest::{self, sha256_hex};
 use crate::contract::files::{ReadError, is_regular, read_bounded, shown};
 use crate::contract::path::safe_join;
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use x07_wasm_contracts::types::FileDigest;
 
 /// Where a project keeps its budget profiles.
@@ -51,6 +52,17 @@ impl<'p> ProjectSource<'p> {
             .map_err(|e| SourceError::NotUtf8 { path: name.clone(), offset: e.utf8_error().valid_up_to() })?;
         Ok(ModuleText { path: name, text })
     }
+
+    /// A module of a package that the tool carries, and that was compared with the lockfile when the
+    /// project was opened.
+    fn carried(&self, snapshot: &Snapshot, id: &str) -> Result<ModuleText, SourceError> {
+        let path = snapshot.module_path(id);
+        let Some(text) = snapshot.module(id) else {
+            return Err(SourceError::NotFound { searched: vec![path] });
+        };
+        self.read.borrow_mut().push(digest::of(path.clone(), text.as_bytes()));
+        Ok(ModuleText { path, text: text.to_owned() })
+    }
 }
 
 impl ModuleSource for ProjectSource<'_> {
@@ -62,6 +74,15 @@ impl ModuleSource for ProjectSource<'_> {
         let stem = id.replace('.', "/");
         let (mut searched, mut found) = (Vec::new(), Vec::new());
         for root in &self.project.roots {
+            if let Some(snapshot) = root.snapshot() {
+                let path = snapshot.module_path(id);
+                if snapshot.module(id).is_some() {
+                    found.push((root, PathBuf::from(path)));
+                } else {
+                    searched.push(path);
+                }
+                continue;
+            }
             let relative = format!("{stem}.x07.json");
             match safe_join(&root.folder, &relative) {
                 // A package consists of the modules that it lists and the lockfile pins.
@@ -80,13 +101,16 @@ impl ModuleSource for ProjectSource<'_> {
             }
         }
         match found.as_slice() {
-            [(root, path)] => {
-                let expected = root.package.as_ref().and_then(|p| p.modules.get(id)).map(String::as_str);
-                self.text(path, expected)
-            }
+            [(root, path)] => match root.snapshot() {
+                Some(snapshot) => self.carried(snapshot, id),
+                None => {
+                    let expected = root.package.as_ref().and_then(|p| p.modules.get(id)).map(String::as_str);
+                    self.text(path, expected)
+                }
+            },
             [] => {
-                let text_form =
-                    self.project.roots.iter().map(|r| r.folder.join(format!("{stem}.x07t"))).find(|p| is_regular(p));
+                let folders = self.project.roots.iter().filter(|r| r.snapshot().is_none()).map(|r| &r.folder);
+                let text_form = folders.map(|f| f.join(format!("{stem}.x07t"))).find(|p| is_regular(p));
                 Err(match text_form {
                     Some(path) => SourceError::TextForm { path: shown(&path) },
                     None => SourceError::NotFound { searched },

@@ -19,6 +19,7 @@ const WASTE: usize = 16;
 /// A program in both forms.
 pub struct Pair {
     checked: Arc<ir::Program>,
+    optimised: Arc<ir::Program>,
     compiled: Compilation,
 }
 
@@ -32,7 +33,10 @@ impl Pair {
         let compiled = program.compile(options);
         match (checked, compiled.wasm) {
             (Some(checked), Some(wasm)) => {
-                Ok(Some(Self { checked: Arc::new(checked), compiled: Compilation::new(&wasm) }))
+                let mut optimised = checked.clone();
+                compiler::optimise::optimise(&mut optimised);
+                let (checked, optimised) = (Arc::new(checked), Arc::new(optimised));
+                Ok(Some(Self { checked, optimised, compiled: Compilation::new(&wasm) }))
             }
             (None, None) => Ok(None),
             (Some(_), None) => {
@@ -41,6 +45,28 @@ impl Pair {
             }
             (None, Some(_)) => Err("it is compiled but does not pass the checker".to_owned()),
         }
+    }
+
+    /// Interprets the optimised program and compares how it ends. The interpreter knows what the
+    /// compiled program cannot show: that a check was left out which the operands need, or that
+    /// memory is lost.
+    fn run_optimised(&self, input: &[u8], arena: u32, wanted: &End) -> Result<(), String> {
+        let Ran { end, estimated, .. } = eval::run(&self.optimised, input, arena as usize);
+        let same = match (wanted, &end) {
+            (_, End::Defect(what)) => return Err(format!("the optimised program is wrong: {what}")),
+            // Inlined code has other limits.
+            (_, End::Beyond(_)) | (End::Trapped { reason: "out_of_memory", .. }, _) => true,
+            (End::Output(wanted), End::Output(found)) => wanted == found,
+            // The function that a trap is reported in is known to the module's table only.
+            (End::Trapped { reason, pointer, .. }, End::Trapped { reason: found, pointer: place, .. }) => {
+                reason == found && pointer == place
+            }
+            _ => false,
+        };
+        if same || estimated {
+            return Ok(());
+        }
+        Err(format!("optimised: {end:?}\ninterpreted: {wanted:?}"))
     }
 
     /// Runs both with an input and compares how they end. `Ok(Some(_))`: they cannot be compared.
@@ -55,6 +81,7 @@ impl Pair {
             End::Beyond(why) => return Ok(Some(*why)),
             End::Output(_) | End::Trapped { .. } => {}
         }
+        self.run_optimised(input, arena, &end)?;
         let outcome = self.compiled.run(input, arena);
         if let Outcome::Trapped(Place { reason: "out_of_memory" | "arena_too_small", .. }) = &outcome {
             let asked_too_much = matches!(&end, End::Trapped { reason: "out_of_memory", .. });

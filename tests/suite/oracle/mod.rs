@@ -4,7 +4,8 @@
 //! optimisation, and knows nothing of memory, words or wasm: every buffer is a vector of its own
 //! that is marked when it is freed. So it finds two kinds of mistakes: what the compiled program
 //! does is not what the checked program says; or the checked program reads a view of something
-//! that is gone, frees twice, or frees never.
+//! that is gone, frees twice, or frees never. It walks the optimised program as well, where it
+//! also finds checks that should not have been left out.
 //!
 //! | module | job |
 //! |---|---|
@@ -21,8 +22,9 @@
 //! | `kinds`, `generate`, `statements`, `declarations` | random programs |
 //! | `generated` | all random programs |
 //!
-//! Nothing here is written after the emitter or the run-time library: the meaning of operations is
-//! that of their descriptions in `src/compiler/ir`.
+//! The meaning of operations is that of their descriptions in `src/compiler/ir`; nothing here is
+//! written after the emitter or the run-time library, but for the scheduler, whose finer points no
+//! description has.
 
 mod accounts;
 pub mod compare;
