@@ -1743,8 +1743,8 @@ pub static CODES: [CodeInfo; 194usize] = [
         exit: 3u8,
         raised_by: &["build", "check", "run", "test"],
         summary: "The lockfile does not match the project.",
-        cause: "The lockfile is missing although there are dependencies, is not valid, names other packages than the manifest, or a digest in it differs from the files on disk.",
-        cure: "If the files are right, write the lockfile anew with the package manager of X07; if not, restore the packages.",
+        cause: "The lockfile is missing although there are dependencies, is not valid, names other packages than the manifest, or a digest in it differs from the files on disk or from the copy that the tool carries.",
+        cure: "If the files are right, write the lockfile anew with the package manager of X07, or paste the entry in `data.lock_entry` for a package that the tool carries; if not, restore the packages.",
     },
     CodeInfo {
         code: "X07WASM_PROJECT_PARSE_FAILED",

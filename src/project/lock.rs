@@ -337,7 +337,11 @@ fn missing_package(want: &Wanted, folder: &Path, manifest: &Path) -> Diag {
     if versions.is_empty() {
         return problem;
     }
-    problem.note(format!("of this package, the tool itself carries {}", versions.join(" and ")))
+    problem.note(if versions.contains(&want.version.as_str()) {
+        "the tool carries this package; remove the folder to use what is carried".to_owned()
+    } else {
+        format!("of this package, the tool itself carries {}", versions.join(" and "))
+    })
 }
 
 fn unreadable(name: &str, error: &ReadError) -> Diag {

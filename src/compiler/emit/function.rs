@@ -5,7 +5,7 @@
 //! never yields ends the translation of everything around it up to the next arm or loop body: what
 //! would follow can never run.
 
-use wasm_encoder::{BlockType, Ieee64, ValType};
+use wasm_encoder::{BlockType, Ieee64};
 
 use crate::compiler::ir::{DataId, Expr, FuncId, Function, FunctionKind, Local, Op, Program, SiteId, Ty, Word};
 use crate::compiler::runtime::Helper;
@@ -62,8 +62,6 @@ pub(super) struct Emitter<'a> {
     pub(super) code: Code,
     /// What an async function needs to be suspended.
     pub(super) frame: Option<Frame>,
-    /// Address and length of the input.
-    pub(super) input: [Slot; 2],
     /// The first wasm local of each local.
     slots: Vec<u32>,
     /// Owned values in scratch locals that an early exit must free.
@@ -100,19 +98,6 @@ pub(super) fn emit(
         return Err(EmitError::TooManyLocals { function: function.symbol.clone() });
     }
     Ok(emitter.code)
-}
-
-/// Whether any expression within a loop is one that `wanted` says yes to.
-fn in_loops(body: &Expr, wanted: impl Fn(&Expr) -> bool) -> bool {
-    let mut open = vec![(body, false)];
-    while let Some((expr, looped)) = open.pop() {
-        if looped && wanted(expr) {
-            return true;
-        }
-        let looped = looped || matches!(expr, Expr::For { .. } | Expr::While { .. });
-        expr.for_each_part(|part| open.push((part, looped)));
-    }
-    false
 }
 
 /// Whether a function may be left anywhere but at its end.
@@ -260,15 +245,6 @@ impl<'a> Emitter<'a> {
             }
         }
         let leaves_early = leaves_early(&function.body);
-        // In a loop, a local is cheaper than a global, which engines read again in each round. What
-        // suspends could not keep it.
-        let input = if !is_task && in_loops(&function.body, |expr| matches!(expr, Expr::Input)) {
-            let (address, length) = (code.declare(ValType::I32), code.declare(ValType::I32));
-            code.ins().global_get(INPUT_ADDRESS).local_set(address).global_get(INPUT_LENGTH).local_set(length);
-            [Slot::Local(address), Slot::Local(length)]
-        } else {
-            [Slot::Global(INPUT_ADDRESS), Slot::Global(INPUT_LENGTH)]
-        };
         Ok(Self {
             program,
             function,
@@ -276,7 +252,6 @@ impl<'a> Emitter<'a> {
             types,
             code,
             frame: None,
-            input,
             slots,
             pending: Vec::new(),
             leaves_early,
@@ -417,9 +392,7 @@ impl<'a> Emitter<'a> {
                 Ok(Ty::Bytes)
             }
             Expr::Input => {
-                for slot in self.input {
-                    self.push(slot);
-                }
+                self.code.ins().global_get(INPUT_ADDRESS).global_get(INPUT_LENGTH);
                 Ok(Ty::View)
             }
             Expr::Get(local) => {

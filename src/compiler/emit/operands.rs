@@ -7,6 +7,7 @@
 use crate::compiler::ir::{Expr, Local, Ty, Word};
 use crate::compiler::runtime::Helper;
 use crate::compiler::runtime::code::Scratch;
+use crate::compiler::runtime::layout::{INPUT_ADDRESS, INPUT_LENGTH};
 
 use super::function::{Emitter, Flow};
 
@@ -176,7 +177,7 @@ impl Emitter<'_> {
                 let words = [Slot::Const(literal.address), Slot::Const(literal.length)];
                 Operand::new(Ty::View, &words, false)
             }
-            Expr::Input => Operand::new(Ty::View, &self.input, false),
+            Expr::Input => Operand::new(Ty::View, &[Slot::Global(INPUT_ADDRESS), Slot::Global(INPUT_LENGTH)], false),
             Expr::Get(local) => {
                 let operand = self.variable(*local)?;
                 // An owned variable is read when the operation works on it: the operands between

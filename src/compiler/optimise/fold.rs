@@ -33,11 +33,7 @@ fn simplify(expr: &mut Expr, locals: &[Ty]) {
                     *expr = nothing();
                 }
             }
-            Expr::Discard(value) => {
-                if pure(value) {
-                    *expr = nothing();
-                }
-            }
+            Expr::Discard(value) if pure(value) => *expr = nothing(),
             _ => {}
         }
     });
@@ -133,11 +129,7 @@ fn number(expr: &mut Expr) {
             let left = take(left);
             *expr = left;
         }
-        (Op::Mul | Op::And | Op::DivU, 0) | (Op::RemU, 1) => {
-            if pure(left) {
-                *expr = Expr::I32(0);
-            }
-        }
+        (Op::Mul | Op::And | Op::DivU, 0) | (Op::RemU, 1) if pure(left) => *expr = Expr::I32(0),
         (Op::DivU, _) if unsigned.is_power_of_two() => {
             *op = Op::ShrU;
             *right = Expr::I32(unsigned.trailing_zeros() as i32);

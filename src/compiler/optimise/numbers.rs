@@ -151,8 +151,8 @@ impl Numbers {
         let (a, b) = (self.most(left), self.most(right));
         match op {
             Op::Eq | Op::Ne | Op::LtS | Op::LeS | Op::GtS | Op::GeS | Op::LtU | Op::LeU | Op::GtU | Op::GeU => 1,
-            Op::Add => a.checked_add(b).unwrap_or(u32::MAX),
-            Op::Mul => a.checked_mul(b).unwrap_or(u32::MAX),
+            Op::Add => a.saturating_add(b),
+            Op::Mul => a.saturating_mul(b),
             Op::And => a.min(b),
             // All bits up to the highest one.
             Op::Or | Op::Xor => u32::MAX.checked_shr((a | b).leading_zeros()).unwrap_or(0),

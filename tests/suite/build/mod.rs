@@ -5,6 +5,7 @@
 //! | `outputs` | paths, manifest, determinism, stale files |
 //! | `projects` | manifest, entry, module roots, workspace |
 //! | `packages` | lockfile and vendored packages |
+//! | `snapshots` | packages that the tool carries |
 //! | `profiles` | which profile is used, and what a profile may ask for |
 //! | `external` | external `x07` and the C backend, with stand-ins for the programs |
 
@@ -13,6 +14,7 @@ mod outputs;
 mod packages;
 mod profiles;
 mod projects;
+mod snapshots;
 
 use crate::support::{Place, root};
 use serde_json::{Value, json};
