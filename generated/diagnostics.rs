@@ -147,8 +147,6 @@ pub enum Code {
     X07cNotImported,
     /// `X07C_NOT_UTF8`: A source file is not UTF-8.
     X07cNotUtf8,
-    /// `X07C_NO_VALUE`: A variable would get no value.
-    X07cNoValue,
     /// `X07C_SET_OWNED_VALUE`: A `set` of an owned value is used as a value.
     X07cSetOwnedValue,
     /// `X07C_STD_MODULE_UNAVAILABLE`: A standard module is not available.
@@ -395,7 +393,7 @@ pub enum Code {
     X07PkgLockFailed,
 }
 /// The catalogue, indexed by [`Code`].
-pub static CODES: [CodeInfo; 194usize] = [
+pub static CODES: [CodeInfo; 193usize] = [
     CodeInfo {
         code: "E_BRAND_BAD_TY",
         severity: Severity::Error,
@@ -1105,16 +1103,6 @@ pub static CODES: [CodeInfo; 194usize] = [
         summary: "A source file is not UTF-8.",
         cause: "The message gives the offset of the first wrong byte.",
         cure: "Save the file as UTF-8.",
-    },
-    CodeInfo {
-        code: "X07C_NO_VALUE",
-        severity: Severity::Error,
-        stages: &[Stage::Type],
-        exit: 1u8,
-        raised_by: &["build", "check", "run", "test"],
-        summary: "A variable would get no value.",
-        cause: "The expression of the `let` always leaves the function.",
-        cure: "Remove the `let`, or give it a value.",
     },
     CodeInfo {
         code: "X07C_SET_OWNED_VALUE",
@@ -2345,7 +2333,7 @@ pub static CODES: [CodeInfo; 194usize] = [
     },
 ];
 /// Every code.
-pub const ALL: [Code; 194usize] = [
+pub const ALL: [Code; 193usize] = [
     Code::EBrandBadTy,
     Code::EBrandMismatch,
     Code::X07Arity0000,
@@ -2417,7 +2405,6 @@ pub const ALL: [Code; 194usize] = [
     Code::X07cNotExported,
     Code::X07cNotImported,
     Code::X07cNotUtf8,
-    Code::X07cNoValue,
     Code::X07cSetOwnedValue,
     Code::X07cStdModuleUnavailable,
     Code::X07cTextSourceUnsupported,

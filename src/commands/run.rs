@@ -252,7 +252,8 @@ impl Call<'_> {
                 if let Some(layout) = &failure.layout {
                     self.place(layout);
                 }
-                let explained = explain::solve_error(&failure.kind, site_table(&module.bytes).as_ref());
+                let explained =
+                    explain::solve_error(&failure.kind, site_table(&module.bytes).as_ref(), explain::LimitsOf::Options);
                 self.result.trap = explained.trap;
                 context.push(explained.diag);
                 None

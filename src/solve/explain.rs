@@ -40,6 +40,52 @@ const fn export_code(error: &ExportError) -> Code {
     }
 }
 
+/// Who sets the limits of a run, and so who can raise them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitsOf {
+    /// The options of a command.
+    Options,
+    /// A test of a manifest.
+    Test,
+}
+
+impl LimitsOf {
+    const fn fuel(self) -> &'static str {
+        match self {
+            Self::Options => "raise --max-fuel if the program needs more",
+            Self::Test => "raise `solve_fuel` of the test, or --max-fuel where it has none",
+        }
+    }
+
+    const fn memory(self) -> &'static str {
+        match self {
+            Self::Options => "raise --max-memory-bytes if the program needs more",
+            Self::Test => "let the test use less, or raise the limit in the default wasm profile",
+        }
+    }
+
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Options => "raise --max-table-elements if the program needs more",
+            Self::Test => "raise the limit in the default wasm profile",
+        }
+    }
+
+    const fn wasm_stack(self) -> &'static str {
+        match self {
+            Self::Options => "raise --max-wasm-stack-bytes, or look for a recursion without end",
+            Self::Test => "look for a recursion without end, or raise the limit in the default wasm profile",
+        }
+    }
+
+    const fn wall_time(self) -> &'static str {
+        match self {
+            Self::Options => "raise --max-wall-ms if the program needs longer",
+            Self::Test => "raise `timeout_ms` of the test if it needs longer",
+        }
+    }
+}
+
 /// A failure of a call, explained.
 #[derive(Debug)]
 pub struct Explained {
@@ -53,7 +99,7 @@ pub struct Explained {
 
 /// Explains why a call gave no output. `sites` is the module's table of source places, if it has one.
 #[must_use]
-pub fn solve_error(error: &SolveError, sites: Option<&SiteTable>) -> Explained {
+pub fn solve_error(error: &SolveError, sites: Option<&SiteTable>, limits: LimitsOf) -> Explained {
     let text = error.to_string();
     let limit = |code, cure: &str| Explained {
         diag: Diag::new(code, format!("the program was stopped: {text}; {cure}")),
@@ -63,19 +109,11 @@ pub fn solve_error(error: &SolveError, sites: Option<&SiteTable>) -> Explained {
     let refused =
         |code, cure: &str| Explained { diag: Diag::new(code, format!("{text}; {cure}")), trap: None, violation: None };
     match error {
-        SolveError::Fuel => limit(Code::BudgetExceededCpuFuel, "raise --max-fuel if the program needs more"),
-        SolveError::Memory { .. } => {
-            limit(Code::BudgetExceededMemory, "raise --max-memory-bytes if the program needs more")
-        }
-        SolveError::Table { .. } => {
-            limit(Code::BudgetExceededTable, "raise --max-table-elements if the program needs more")
-        }
-        SolveError::WasmStack => {
-            limit(Code::BudgetExceededWasmStack, "raise --max-wasm-stack-bytes, or look for a recursion without end")
-        }
-        SolveError::WallTime { .. } => {
-            limit(Code::BudgetExceededWalltime, "raise --max-wall-ms if the program needs longer")
-        }
+        SolveError::Fuel => limit(Code::BudgetExceededCpuFuel, limits.fuel()),
+        SolveError::Memory { .. } => limit(Code::BudgetExceededMemory, limits.memory()),
+        SolveError::Table { .. } => limit(Code::BudgetExceededTable, limits.table()),
+        SolveError::WasmStack => limit(Code::BudgetExceededWasmStack, limits.wasm_stack()),
+        SolveError::WallTime { .. } => limit(Code::BudgetExceededWalltime, limits.wall_time()),
         SolveError::ArenaDoesNotFit { need_bytes, have_bytes } => {
             let mut explained = refused(
                 Code::BudgetExceededMemory,

@@ -122,7 +122,10 @@ impl Program<'_> {
                 verdict.fuel_used = fuel_used;
                 (verdict, bytes)
             }
-            Err(failure) => (self.stopped(explain::solve_error(&failure.kind, self.sites.as_ref())), Vec::new()),
+            Err(failure) => (
+                self.stopped(explain::solve_error(&failure.kind, self.sites.as_ref(), explain::LimitsOf::Test)),
+                Vec::new(),
+            ),
         };
         verdict.runs = 1;
         (verdict, output)

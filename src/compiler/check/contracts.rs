@@ -28,6 +28,8 @@ const MOST_BYTES: i32 = 1 << 20;
 #[derive(Default)]
 pub(super) struct Contract<'a> {
     decl: Option<&'a FunctionDecl>,
+    /// How many variables are parameters, those included that the compiler made for them.
+    pub(super) params: usize,
     /// How many expressions all clauses have.
     size: usize,
     /// Whether the present expression belongs to a clause.
@@ -170,8 +172,7 @@ impl Checker<'_, '_> {
             return nothing();
         }
         self.contract.in_clause = true;
-        let params = self.contract.decl.map_or(0, |decl| decl.params.len());
-        let hidden = self.vars.hide(params);
+        let hidden = self.vars.hide(self.contract.params);
         self.vars.open();
         let bound = result.map(|local| {
             let var = NewVar {

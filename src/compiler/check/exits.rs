@@ -5,6 +5,9 @@ use super::function::{Checker, block};
 use crate::compiler::ir::{Expr, Local};
 use crate::contract::json::tree::NodeId;
 
+/// How many expressions the end of a task scope counts as: in a task it is a place to go on from.
+const SIZE_OF_WAIT: usize = 16;
+
 /// A scope that does something when it is left.
 #[derive(Clone)]
 pub(super) enum OpenScope {
@@ -37,7 +40,8 @@ impl Checker<'_, '_> {
     fn end_early(&mut self, scope: &OpenScope, result: Local, node: NodeId) -> Vec<Expr> {
         match scope {
             OpenScope::Budget(budget) => self.end_budget(budget, Some((self.result, result)), node),
-            OpenScope::Tasks => vec![self.end_task_scope(node)],
+            OpenScope::Tasks if self.may_copy(SIZE_OF_WAIT) => vec![self.end_task_scope(node)],
+            OpenScope::Tasks => Vec::new(),
         }
     }
 

@@ -139,14 +139,13 @@ impl Checker<'_, '_> {
         if self.vars.is_declared_here(&name) {
             self.duplicate_binding(name_node, &name);
         }
-        if value.ty == Ty::Never && value.diverges {
-            let message =
-                format!("`{}` gets no value: the expression always leaves the function", module::shorten(&name));
-            self.report(init, Problem::error(Code::X07cNoValue, Stage::Type, message));
-        }
         let local = self.slots.take(if value.ty == Ty::Never { Ty::I32 } else { value.ty });
         let var = NewVar { name: Some(Rc::from(&*name)), ty: value.ty, brand: value.brand, local, declared: node };
         let id = self.vars.declare(var, value.roots, self.loops.len());
+        if value.ty == Ty::Slot {
+            let scopes = self.open_task_scopes();
+            self.slot_scopes.insert(id, scopes);
+        }
         let expr = Expr::Store { local, value: Box::new(value.expr), drop_old: false };
         Ok((id, Statement { expr, diverges: value.diverges }))
     }

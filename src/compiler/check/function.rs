@@ -2,7 +2,7 @@
 //! operations are in the other files of this folder, as further methods of [`Checker`].
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use x07_wasm_contracts::diagnostics::{Code, Stage};
@@ -86,6 +86,8 @@ pub(super) struct Checker<'c, 'a> {
     /// Open scopes that do something when the function is left through them, the innermost last.
     pub(super) scopes: Vec<OpenScope>,
     pub(super) contract: Contract<'a>,
+    /// For each variable that holds a slot, how many task scopes were open where it was bound.
+    pub(super) slot_scopes: BTreeMap<VarId, usize>,
     /// Whether the function is the body of a task.
     pub(super) is_task: bool,
     /// Whether operations that wait may stand in it.
@@ -128,12 +130,14 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Ve
         views: BTreeSet::new(),
         scopes: Vec::new(),
         contract: Contract::of(decl),
+        slot_scopes: BTreeMap::new(),
         is_task: signature.is_task,
         may_wait: signature.is_task || owner.is_none(),
         quiet,
     };
     checker.vars.open();
     let prelude = checker.parameters(&signature);
+    checker.contract.params = checker.vars.count();
     let entry_checks = checker.entry_checks();
     let mut value = checker.value(body);
     // The entry's own type error has the code that a mismatch in any other place has.
@@ -277,6 +281,9 @@ impl<'a> Checker<'_, 'a> {
         let roots = var.state().roots.clone();
         if ty == Ty::Never {
             return Value::poison();
+        }
+        if ty == Ty::Slot {
+            self.check_slot_scope(id, node);
         }
         if !ty.is_owned() {
             for stale in self.vars.get(id).state().stale.clone() {

@@ -12,6 +12,7 @@ use x07_wasm_contracts::diagnostics::{Code, Stage};
 use super::exits::{OpenScope, store};
 use super::function::{Checker, Value, block};
 use super::operands::Want;
+use super::vars::VarId;
 use crate::compiler::ir::{Expr, Op, TaskOp, Ty, WaitOp};
 use crate::compiler::module::{self, FunctionKind};
 use crate::compiler::problem::Problem;
@@ -178,6 +179,24 @@ impl Checker<'_, '_> {
     /// Waits for the tasks of the innermost scope and closes it.
     pub(super) fn end_task_scope(&mut self, node: NodeId) -> Expr {
         Expr::Discard(Box::new(self.wait_expr(WaitOp::ScopeExit, Vec::new(), node)))
+    }
+
+    /// How many task scopes are open.
+    pub(super) fn open_task_scopes(&self) -> usize {
+        self.scopes.iter().filter(|scope| matches!(scope, OpenScope::Tasks)).count()
+    }
+
+    /// A slot belongs to its scope: in another one its number means another slot.
+    pub(super) fn check_slot_scope(&mut self, id: VarId, node: NodeId) {
+        let open = self.open_task_scopes();
+        if self.slot_scopes.get(&id).is_none_or(|scopes| *scopes == open) {
+            return;
+        }
+        let name = self.name_of(id);
+        let message = format!("{name} is a slot of an enclosing task scope and cannot be used in this one");
+        let problem = Problem::error(Code::X07eScopeSlot002, Stage::Type, message)
+            .with_note("wait for the slot outside the inner scope");
+        self.report(node, problem);
     }
 
     fn wait_expr(&mut self, op: WaitOp, args: Vec<Expr>, node: NodeId) -> Expr {

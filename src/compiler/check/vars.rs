@@ -229,6 +229,11 @@ impl Vars {
         }
     }
 
+    /// How many variables were declared so far.
+    pub(super) fn count(&self) -> usize {
+        self.vars.len()
+    }
+
     /// Hides all variables but the first `params`, which are the parameters, and those of scopes that
     /// are opened from now on; yields what was hidden before, for [`Vars::show`].
     pub(super) fn hide(&mut self, params: usize) -> Option<Window> {

@@ -144,7 +144,8 @@ impl Emitter<'_> {
     pub(super) fn burn_part(&mut self, part: &Expr) {
         if self.metered {
             let expressions = weight(part);
-            self.burn(expressions, None);
+            let site = self.function_site();
+            self.burn(expressions, Some(site));
         }
     }
 }

@@ -25,6 +25,8 @@ use crate::compiler::runtime::code::{Code, Scratch};
 use crate::compiler::runtime::tasks::TaskHelper;
 
 use super::EmitError;
+use crate::compiler::runtime::layout::FUEL;
+
 use super::accounts::Uses;
 use super::function::{Emitter, Flow, Literal, MAX_LOCALS, Stop};
 use super::tasks::{constant_result, poll_of};
@@ -64,6 +66,17 @@ pub(super) struct Frame {
     limits: Vec<u32>,
     /// How many blocks are open inside the one that suspending leaves.
     depth: u32,
+    /// Where the fuel is kept, if the program limits fuel anywhere.
+    fuel: Option<Fuel>,
+}
+
+/// Where the fuel of a task, and that of whoever runs it, are while they do not count.
+#[derive(Clone, Copy, Debug)]
+struct Fuel {
+    /// The wasm local with the fuel of whoever runs the task.
+    outside: u32,
+    /// Where in the frame the task's is.
+    offset: u32,
 }
 
 /// The code of an async function.
@@ -106,13 +119,25 @@ pub(super) fn emit(
         kept.push(Kept { local, word: Word::I32, offset });
         offset += size(Word::I32);
     }
-    emitter.frame = Some(Frame { state, waits, limits, depth: 0 });
+    // Each task has fuel of its own: the scopes that limit it are the task's, and so is what they use.
+    let fuel = uses.fuel.then(|| {
+        let place = Fuel { outside: emitter.code.declare(ValType::F64), offset };
+        offset += size(Word::F64);
+        place
+    });
+    emitter.frame = Some(Frame { state, waits, limits, depth: 0, fuel });
 
     emitter.code.ins().local_get(FRAME).i32_load(word_at(STATE)).local_set(state);
     for kept in &kept {
         emitter.code.ins().local_get(FRAME);
         load(&mut emitter.code, kept.word, kept.offset);
         emitter.code.ins().local_set(kept.local);
+    }
+    if let Some(fuel) = fuel {
+        emitter.code.ins().global_get(FUEL).local_set(fuel.outside);
+        emitter.code.ins().local_get(FRAME);
+        load(&mut emitter.code, Word::F64, fuel.offset);
+        emitter.code.ins().global_set(FUEL);
     }
     emitter.code.ins().block(BlockType::Empty);
     let ty = emitter.expr(&function.body)?;
@@ -131,12 +156,17 @@ pub(super) fn emit(
         emitter.code.ins().local_get(FRAME).local_get(kept.local);
         store(&mut emitter.code, kept.word, kept.offset);
     }
+    if let Some(fuel) = fuel {
+        emitter.code.ins().local_get(FRAME).global_get(FUEL);
+        store(&mut emitter.code, Word::F64, fuel.offset);
+        emitter.code.ins().local_get(fuel.outside).global_set(FUEL);
+    }
     emitter.code.ins().i32_const(0).end();
     let run = emitter.code;
     if run.local_count() > MAX_LOCALS {
         return Err(EmitError::TooManyLocals { function: function.symbol.clone() });
     }
-    let start = start_code(function, number, offset);
+    let start = start_code(function, number, offset, fuel);
     let drop = drop_code(function, &offsets);
     Ok(AsyncCode { start, run, drop })
 }
@@ -209,7 +239,7 @@ fn store(code: &mut Code, word: Word, offset: u32) {
 }
 
 /// The code of *start*: parameters become the first locals of a new frame.
-fn start_code(function: &Function, number: u32, frame_size: u32) -> Code {
+fn start_code(function: &Function, number: u32, frame_size: u32, fuel: Option<Fuel>) -> Code {
     let words: Vec<Word> =
         function.locals.iter().take(function.params as usize).flat_map(|ty| ty.words().iter().copied()).collect();
     // Modules with more parameters or functions than fit 32 bits are refused elsewhere.
@@ -225,6 +255,10 @@ fn start_code(function: &Function, number: u32, frame_size: u32) -> Code {
         code.ins().local_get(frame).local_get(param);
         store(&mut code, word, offset);
         offset += size(word);
+    }
+    if let Some(fuel) = fuel {
+        code.ins().local_get(frame).f64_const(f64::INFINITY.into());
+        store(&mut code, Word::F64, fuel.offset);
     }
     code.ins().end();
     code
@@ -313,6 +347,9 @@ impl Emitter<'_> {
         }
         self.push_all(&value);
         self.code.call(Helper::Task(TaskHelper::Yielded), None);
+        if let Some(fuel) = self.frame.as_ref().and_then(|frame| frame.fuel) {
+            self.code.ins().local_get(fuel.outside).global_set(FUEL);
+        }
         self.code.ins().i32_const(1).return_();
     }
 

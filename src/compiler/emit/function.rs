@@ -321,6 +321,11 @@ impl<'a> Emitter<'a> {
         Err(Stop::Error(EmitError::Malformed { function, reason: reason.into() }))
     }
 
+    /// Where the function's body stands.
+    pub(super) fn function_site(&self) -> SiteId {
+        self.function.site
+    }
+
     /// A local's type and first wasm local.
     pub(super) fn local(&self, local: Local) -> Flow<(Ty, u32)> {
         let index = local.0 as usize;

@@ -15,7 +15,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::look::{self, deep, take};
-use super::{fold, returns, words};
+use super::{fold, prune, returns, words};
 use crate::compiler::ir::{Expr, FuncId, Function, FunctionKind, Local, Op, Origin, Program, Site, SiteId, Ty};
 
 /// Callees of at most this many nodes are inlined everywhere: they are hardly larger than a call.
@@ -65,6 +65,8 @@ pub(super) fn program(program: &mut Program) {
             if !used.is_empty() {
                 fold::function(function);
                 words::function(function);
+                // What folding made unnecessary must not go on into every caller.
+                prune::locals(function);
             }
             inlined.extend(used);
         }

@@ -89,7 +89,7 @@ fn data(program: &mut Program) {
 }
 
 /// Removes locals that a function's body does not name; parameters stay.
-fn locals(function: &mut Function) {
+pub(super) fn locals(function: &mut Function) {
     let mut used: Vec<bool> = (0..function.params).map(|_| true).collect();
     used.resize(function.locals.len(), false);
     look::any(&function.body, |node| {

@@ -158,7 +158,8 @@ impl Compilation {
         match self.module.solve(runtime(), &call) {
             Ok(output) => Outcome::Output(output.bytes),
             Err(failure) => {
-                let violation = explain::solve_error(&failure.kind, Some(&self.sites)).violation;
+                let violation =
+                    explain::solve_error(&failure.kind, Some(&self.sites), explain::LimitsOf::Options).violation;
                 match failure.kind {
                     SolveError::Trap(trap) => self.explain(&trap, violation),
                     other => Outcome::Failed(other.to_string()),

@@ -61,7 +61,9 @@ mod state {
     pub(super) const NOW: u32 = 72;
     /// 64 bits: how many timers there were.
     pub(super) const SEQUENCE: u32 = 80;
-    pub(super) const SIZE: i32 = 88;
+    /// How many timers there may be before those of ended tasks are looked for; 0 for the least number.
+    pub(super) const TIMER_LIMIT: u32 = 88;
+    pub(super) const SIZE: i32 = 96;
 }
 
 /// An array that grows: address, number of words, and room for how many.

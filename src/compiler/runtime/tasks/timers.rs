@@ -16,6 +16,9 @@ pub(super) mod timer {
     pub(crate) const SIZE: i32 = 24;
 }
 
+/// Ended tasks' timers are not looked for as long as there are no more timers than this.
+const LEAST_LIMIT: i32 = 32;
+
 /// Whether one timer is before another.
 fn earlier_than(one: Exp, other: Exp) -> Exp {
     task(TaskHelper::Earlier, vec![one, other])
@@ -44,27 +47,66 @@ pub(super) fn set_timer() -> Code {
     f.store64(state, state::SEQUENCE, add64(load64(state, state::SEQUENCE), wide(1)));
     f.store(added, timer::TASK, handle);
 
+    // A task that is canceled leaves its timer. Once there are twice as many timers as were left
+    // after the last time, those of ended tasks go: each timer pays for a constant part of that.
+    f.when(is_zero(less(length(heap), load(state, state::TIMER_LIMIT) + LEAST_LIMIT)), |f| {
+        remove_ended(f, heap);
+        f.store(state, state::TIMER_LIMIT, length(heap) + length(heap));
+    });
+
     let at = f.bind(length(heap));
     f.run(TaskHelper::Push, vec![v(heap), v(added)]);
-    let up = f.local();
-    f.while_(at, |f| {
+    rise(&mut f, heap, at, added);
+    f.finish()
+}
+
+/// Removes the timers of tasks that have ended, and makes a heap of the others.
+fn remove_ended(f: &mut Fun, heap: Var) {
+    let (from, kept, timer_, found, at) = (f.local(), f.local(), f.local(), f.local(), f.local());
+    let live = f.local();
+    let used = f.bind(length(heap));
+    f.set(from, 0);
+    f.set(kept, 0);
+    f.while_(less(from, used), |f| {
+        f.set(timer_, element(heap, from));
+        f.set(found, task(TaskHelper::Find, vec![load(timer_, timer::TASK)]));
+        f.set(live, 0);
+        super::scheduler::is_live(f, found, |f| f.set(live, 1));
+        f.choose(
+            live,
+            |f| {
+                // The part of the heap before this place is one already.
+                f.set(at, kept);
+                f.store(element_address(heap, at), 0, timer_);
+                rise(f, heap, at, timer_);
+                f.set(kept, v(kept) + 1);
+            },
+            |f| f.free(timer_),
+        );
+        f.set(from, v(from) + 1);
+    });
+    f.store(heap, array::LENGTH, kept);
+}
+
+/// Moves a timer up from the place `at`, behind which the heap ends, to where it belongs. `at` is
+/// overwritten.
+fn rise(f: &mut Fun, heap: Var, at: Var, added: Var) {
+    let (up, rising) = (f.local(), f.local());
+    f.set(rising, at);
+    f.while_(rising, |f| {
         f.set(up, shr(v(at) - 1, 1));
         f.choose(
             earlier_than(v(added), element(heap, up)),
             |f| {
                 f.store(element_address(heap, at), 0, element(heap, up));
                 f.set(at, up);
+                f.set(rising, up);
             },
-            |f| {
-                f.store(element_address(heap, at), 0, added);
-                f.give(&[]);
-            },
+            |f| f.set(rising, 0),
         );
     });
     f.store(element_address(heap, at), 0, added);
-    f.finish()
 }
-
 /// Removes the first timer of a heap that is not empty; yields its record in a variable.
 fn take_first(f: &mut Fun, heap: Var) -> Var {
     let first = f.bind(element(heap, 0));
