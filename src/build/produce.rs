@@ -4,7 +4,7 @@ use super::compile;
 use crate::contract::digest;
 use crate::contract::files::{MAX_ARTIFACT_BYTES, create_folder, read_bounded, remove_stale, shown};
 use crate::project::lock::MAX_MODULE_BYTES;
-use crate::project::{self, Project};
+use crate::project::{self, Project, Purpose};
 use crate::report::diagnostic::unreadable;
 use crate::report::{Code, Context, Diag, Stage};
 use crate::toolchain::c_backend::{self, CBuild};
@@ -83,7 +83,7 @@ pub fn produce(context: &mut Context, request: &Request<'_>) -> Option<Produced>
 }
 
 fn built_in(context: &mut Context, request: &Request<'_>) -> Option<Produced> {
-    let project = reported(context, |context| project::open(&mut context.files, request.project))?;
+    let project = reported(context, |context| project::open(&mut context.files, request.project, Purpose::Program))?;
     let mut notices = Vec::new();
     let wasm = reported(context, |context| {
         compile::project(&mut context.files, &project, request.profile, request.strip, &mut notices)
@@ -232,7 +232,7 @@ fn open_hydrated(context: &mut Context, request: &Request<'_>, x07: &str) -> Opt
     let missing = |diags: &[Diag]| {
         diags.iter().any(|d| matches!(d.code(), Some(Code::ProjectDependencyMissing | Code::ProjectLockInvalid)))
     };
-    match project::open(&mut context.files, request.project) {
+    match project::open(&mut context.files, request.project, Purpose::Program) {
         Ok(project) if project.dependencies == 0 => return Some(project),
         Err(problems) if !missing(&problems) => {
             context.extend(problems);
@@ -246,7 +246,7 @@ fn open_hydrated(context: &mut Context, request: &Request<'_>, x07: &str) -> Opt
         context.push(error.diagnose());
         return None;
     }
-    reported(context, |context| project::open(&mut context.files, request.project))
+    reported(context, |context| project::open(&mut context.files, request.project, Purpose::Program))
 }
 
 fn output(context: &mut Context, path: &Path, stage: Stage) -> Option<()> {

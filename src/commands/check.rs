@@ -5,7 +5,7 @@ use crate::build::compile;
 use crate::compiler::{self, Checked};
 use crate::contract::digest;
 use crate::contract::files::shown;
-use crate::project::{self, ProjectSource};
+use crate::project::{self, ProjectSource, Purpose};
 use crate::report::{Context, Severity, emit};
 use std::collections::BTreeMap;
 use x07_wasm_contracts::cli::CheckArgs;
@@ -16,7 +16,7 @@ impl Handler for CheckArgs {
         let mut result = emit::placeholder::<CheckReport>();
         result.project = digest::unread(shown(&self.project));
         let before = context.files.inputs().len();
-        let opened = project::open(&mut context.files, &self.project);
+        let opened = project::open(&mut context.files, &self.project, Purpose::Program);
         if let Some(manifest) = context.files.inputs().get(before) {
             // The manifest is what is read first.
             result.project = manifest.clone();

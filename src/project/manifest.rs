@@ -45,15 +45,24 @@ impl ModuleRoot {
     }
 }
 
+/// What a project is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Its program: the entry must be there, and the world be one that compiles to wasm.
+    Program,
+    /// The modules in its roots only.
+    Modules,
+}
+
 /// Opens a project: reads and checks the manifest and the lockfile.
 ///
 /// # Errors
 /// Every problem found.
-pub fn open(files: &mut Files, path: &Path) -> Result<Project, Vec<Diag>> {
+pub fn open(files: &mut Files, path: &Path, purpose: Purpose) -> Result<Project, Vec<Diag>> {
     let manifest = files.load::<Manifest>(path).map_err(|e| CODES.diagnose("project manifest", &e))?.document;
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let mut problems = Vec::new();
-    if manifest.world != ProjectWorld::SolvePure {
+    if purpose == Purpose::Program && manifest.world != ProjectWorld::SolvePure {
         problems.push(
             Diag::new(
                 Code::ProjectParseFailed,
@@ -66,7 +75,11 @@ pub fn open(files: &mut Files, path: &Path) -> Result<Project, Vec<Diag>> {
             .data("instance_path", "/world"),
         );
     }
-    let entry = entry(&folder, manifest.entry.trim(), &mut problems);
+    let entry = match purpose {
+        Purpose::Program => entry(&folder, manifest.entry.trim(), &mut problems),
+        // Nobody asks for it.
+        Purpose::Modules => Some(folder.join(manifest.entry.trim())),
+    };
     let mut roots = Vec::new();
     for (i, root) in manifest.module_roots.iter().enumerate() {
         match resolve(&folder, root.trim()) {

@@ -14,5 +14,5 @@ pub mod manifest;
 pub mod snapshots;
 pub mod source;
 
-pub use manifest::{Project, open};
+pub use manifest::{Project, Purpose, open};
 pub use source::ProjectSource;

@@ -3,7 +3,7 @@
 use crate::contract::files::{Files, is_regular, shown};
 use crate::contract::path::same_file;
 use crate::project::manifest::ModuleRoot;
-use crate::project::{self, Project};
+use crate::project::{self, Project, Purpose};
 use crate::report::{Code, Diag};
 use std::path::{Component, Path, PathBuf};
 
@@ -34,7 +34,7 @@ pub fn find(
     }
     match told_project.map(Path::to_path_buf).or_else(|| above(folder)) {
         Some(manifest) => {
-            let mut project = project::open(files, &manifest)?;
+            let mut project = project::open(files, &manifest, Purpose::Modules)?;
             let own = project.folder.clone();
             add(&mut project.roots, &own);
             add(&mut project.roots, folder);

@@ -96,10 +96,10 @@ pub(super) struct Checker<'c, 'a> {
     quiet: SiteId,
 }
 
-/// Checks a function; yields it with the parameters that a returned view may point into.
-pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Vec<u32>)> {
+/// The check of a function, before anything was looked at; with its signature.
+fn start<'c, 'a>(cx: &'c mut Context<'a>, id: usize) -> Option<(Checker<'c, 'a>, Rc<Signature>)> {
     let entry = cx.entries.get(id)?;
-    let (symbol, name, owner, types) = (entry.symbol, entry.name, entry.owner, entry.types);
+    let (name, owner, types) = (entry.name, entry.owner, entry.types);
     let signature = Rc::clone(entry.signature.as_ref()?);
     let module = owner.map_or(0, |owner| owner.module);
     let body = match owner {
@@ -112,7 +112,7 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Ve
     let facts = reach.facts.get(module)?;
     let quiet = cx.site(module, body);
     let decl = owner.and_then(|owner| cx.decl(owner));
-    let mut checker = Checker {
+    let checker = Checker {
         cx,
         id,
         types,
@@ -135,6 +135,26 @@ pub(super) fn check<'a>(cx: &mut Context<'a>, id: usize) -> Option<(Function, Ve
         may_wait: signature.is_task || owner.is_none(),
         quiet,
     };
+    Some((checker, signature))
+}
+
+/// Checks what a function requires, ensures and keeps, but not what it does.
+pub(super) fn check_contract(cx: &mut Context<'_>, id: usize) {
+    let Some((mut checker, signature)) = start(cx, id) else { return };
+    checker.vars.open();
+    checker.parameters(&signature);
+    checker.contract.params = checker.vars.count();
+    checker.entry_checks();
+    let result = checker.slots.take(signature.result);
+    checker.exit_checks(result);
+}
+
+/// Checks a function; yields it with the parameters that a returned view may point into.
+pub(super) fn check(cx: &mut Context<'_>, id: usize) -> Option<(Function, Vec<u32>)> {
+    let (symbol, owner) = cx.entries.get(id).map(|entry| (entry.symbol, entry.owner))?;
+    let module = owner.map_or(0, |owner| owner.module);
+    let (mut checker, signature) = start(cx, id)?;
+    let (body, quiet) = (checker.body, checker.quiet);
     checker.vars.open();
     let prelude = checker.parameters(&signature);
     checker.contract.params = checker.vars.count();
@@ -259,9 +279,13 @@ impl<'a> Checker<'_, 'a> {
         Some((head, children.collect()))
     }
 
-    /// The value of a number node.
+    /// The value of a number node, or of `["i32.lit", number]`.
     pub(super) fn integer(&self, node: NodeId) -> Option<i32> {
-        self.tree.number(node).and_then(module::integer)
+        let number = match self.split(node) {
+            Some((head, args)) if head == "i32.lit" && args.len() == 1 => args.first().copied()?,
+            _ => node,
+        };
+        self.tree.number(number).and_then(module::integer)
     }
 
     /// Whether a node is a plain name.

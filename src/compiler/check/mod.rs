@@ -80,6 +80,7 @@ pub(super) fn program<'a>(
     for id in 0..cx.entries.len() {
         cx.ensure(id);
     }
+    cx.check_unused_contracts();
     cx.finish()
 }
 
@@ -293,6 +294,39 @@ impl<'a> Context<'a> {
                 entry.function = Some(function);
                 entry.views = views;
             }
+        }
+    }
+
+    /// Checks the contracts of those functions of the entry file that nothing reaches; their bodies are
+    /// not looked at.
+    fn check_unused_contracts(&mut self) {
+        let loaded: &'a Loaded = self.loaded;
+        let functions = loaded.modules.first().map_or(&[][..], |module| &module.functions);
+        for (decl, function) in functions.iter().enumerate() {
+            let plain = function.kind == FunctionKind::Defn && !function.is_generic();
+            if !plain || function.clauses.is_empty() || self.ids.contains_key(function.name.as_str()) {
+                continue;
+            }
+            // Behind all functions of the program, which it does not belong to.
+            let id = self.entries.len();
+            self.entries.push(Entry {
+                symbol: &function.name,
+                name: &function.name,
+                owner: Some(FunctionRef { module: 0, decl }),
+                types: Bindings { params: &[], args: &[] },
+                signature: None,
+                progress: Progress::Done,
+                views: Vec::new(),
+                function: None,
+            });
+            let (clauses, literals) = (self.clauses.len(), self.data.len());
+            self.declare(id);
+            function::check_contract(self, id);
+            // Nothing of it is in the program.
+            self.clauses.truncate(clauses);
+            self.data.truncate(literals);
+            self.data_ids.retain(|_, id| (id.0 as usize) < literals);
+            self.entries.truncate(id);
         }
     }
 

@@ -38,6 +38,16 @@ fn an_input_that_is_missing_is_named_before_anything_runs() {
     run(&place, "--filter a --exact").ok();
 }
 
+#[test]
+fn a_project_gives_its_modules_whatever_its_world_and_its_entry_are() {
+    let place = suite(&[("ok", "bytes", bytes(&[1, 0, 0, 0, 0]))], &json!([of_record("a", "ok")]));
+    let manifest = String::from_utf8(place.read("app/x07.json")).expect("text");
+    let manifest = manifest.replace("solve-pure", "run-os").replace("main.x07.json", "none.x07.json");
+    assert!(manifest.contains("run-os") && manifest.contains("none.x07.json"), "{manifest}");
+    place.write("app/x07.json", manifest);
+    assert_eq!(run(&place, "").ok()["result"]["summary"]["as_expected"], 1);
+}
+
 /// The text of a module with one function, which passes.
 fn passing(module: &str) -> String {
     let name = format!("{module}.ok");
