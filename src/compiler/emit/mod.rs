@@ -1,14 +1,15 @@
 //! From the intermediate representation to a wasm module.
 //!
-//! [`emit`] translates a whole [`Program`]. The pieces: `function` translates expressions and
-//! control flow, `operands` places the operands of an operation, `ops`, `ops_vec`, `ops_float`,
+//! [`emit`] translates a whole [`Program`]. The pieces: `function` translates expressions, `control`
+//! choices and loops, `operands` places the operands of an operation, `ops`, `ops_vec`, `ops_float`,
 //! `library`, `tasks` and `accounts` translate operations, `async_body` lets functions be suspended,
 //! `entry` writes the exported function, `types` collects function types, `module` puts the sections
-//! together, and [`sites`] is the table that explains traps. Functions of the run-time
-//! library live in `runtime`; nothing here knows names, scopes or source files.
+//! together, and [`sites`] is the table that explains traps. Functions of the run-time library live
+//! in `runtime`; nothing here knows names, scopes or source files.
 
 pub mod accounts;
 mod async_body;
+mod control;
 mod entry;
 mod function;
 mod library;

@@ -457,37 +457,18 @@ impl Walk<'_> {
         let first = values.first().copied().flatten();
         let second = values.get(1).copied().flatten();
         match *op {
-            Op::Add
-            | Op::Sub
-            | Op::Mul
-            | Op::DivU
-            | Op::RemU
-            | Op::And
-            | Op::Or
-            | Op::Xor
-            | Op::Shl
-            | Op::ShrU
-            | Op::Eq
-            | Op::Ne
-            | Op::LtS
-            | Op::LeS
-            | Op::GtS
-            | Op::GeS
-            | Op::LtU
-            | Op::LeU
-            | Op::GtU
-            | Op::GeU => {
-                let most = if look::is_comparison(*op) { 1 } else { u32::MAX };
+            op if op.is_operator() => {
+                let most = if look::is_comparison(op) { 1 } else { u32::MAX };
                 match (first, second) {
-                    (Some(a), Some(b)) => Some(self.numbers.operation(*op, a, b)),
+                    (Some(a), Some(b)) => Some(self.numbers.operation(op, a, b)),
                     // What is unknown still has a limit: a masked byte, a remainder.
                     (None, Some(b)) => {
                         let a = self.numbers.unknown(u32::MAX);
-                        Some(self.numbers.operation(*op, a, b))
+                        Some(self.numbers.operation(op, a, b))
                     }
                     (Some(a), None) => {
                         let b = self.numbers.unknown(u32::MAX);
-                        Some(self.numbers.operation(*op, a, b))
+                        Some(self.numbers.operation(op, a, b))
                     }
                     (None, None) => Some(self.numbers.unknown(most)),
                 }
@@ -636,7 +617,7 @@ impl Walk<'_> {
                 return;
             }
             op if holds => op,
-            op => match look::inverse(op) {
+            op => match op.inverse() {
                 Some(op) => op,
                 None => return,
             },

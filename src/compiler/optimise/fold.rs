@@ -3,7 +3,7 @@
 //! Parts are simplified before the whole, so one look at each node is enough. An operand is thrown
 //! away only when it is pure.
 
-use super::look::{self, deep, inverse, is_boolean, is_nothing, is_pure, nothing, take};
+use super::look::{self, deep, is_boolean, is_nothing, is_pure, nothing, take};
 use crate::compiler::ir::{Expr, Function, Local, Op, SiteId, Ty};
 
 /// How many nodes a question about an operand may look at.
@@ -144,7 +144,7 @@ fn number(expr: &mut Expr) {
         }
         (Op::Eq, 0) => {
             if let Expr::Op { op: inner, .. } = left
-                && let Some(other) = inverse(*inner)
+                && let Some(other) = inner.inverse()
             {
                 *inner = other;
                 let left = take(left);

@@ -78,31 +78,7 @@ const fn spend(budget: &mut u32) -> bool {
 /// Whether an operation yields a number from its operands alone: it never traps, owns nothing and
 /// reads no memory.
 pub(super) const fn is_plain(op: Op) -> bool {
-    matches!(
-        op,
-        Op::Add
-            | Op::Sub
-            | Op::Mul
-            | Op::DivU
-            | Op::RemU
-            | Op::And
-            | Op::Or
-            | Op::Xor
-            | Op::Shl
-            | Op::ShrU
-            | Op::Eq
-            | Op::Ne
-            | Op::LtS
-            | Op::LeS
-            | Op::GtS
-            | Op::GeS
-            | Op::LtU
-            | Op::LeU
-            | Op::GtU
-            | Op::GeU
-            | Op::ViewLen
-            | Op::WordFits
-    )
+    op.is_operator() || matches!(op, Op::ViewLen | Op::WordFits)
 }
 
 /// Whether evaluating the expression has no effect and cannot trap, and its value depends on
@@ -157,25 +133,7 @@ pub(super) fn is_boolean(expr: &Expr, budget: &mut u32) -> bool {
 
 /// Whether an operation compares two numbers.
 pub(super) const fn is_comparison(op: Op) -> bool {
-    matches!(op, Op::Eq | Op::Ne | Op::LtS | Op::LeS | Op::GtS | Op::GeS | Op::LtU | Op::LeU | Op::GtU | Op::GeU)
-}
-
-/// The comparison that holds exactly when this one does not.
-pub(super) const fn inverse(op: Op) -> Option<Op> {
-    let inverse = match op {
-        Op::Eq => Op::Ne,
-        Op::Ne => Op::Eq,
-        Op::LtS => Op::GeS,
-        Op::LeS => Op::GtS,
-        Op::GtS => Op::LeS,
-        Op::GeS => Op::LtS,
-        Op::LtU => Op::GeU,
-        Op::LeU => Op::GtU,
-        Op::GtU => Op::LeU,
-        Op::GeU => Op::LtU,
-        _ => return None,
-    };
-    Some(inverse)
+    op.inverse().is_some()
 }
 
 /// The local that an expression itself, not its parts, names.
