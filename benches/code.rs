@@ -102,7 +102,7 @@ fn module(name: &str, strip: bool) -> Vec<u8> {
     let source = Entry(std::fs::read_to_string(path).unwrap());
     let memory = 16 << 20;
     let target =
-        Target { initial_memory_bytes: memory, max_memory_bytes: memory, producer: "bench 0".to_owned(), strip };
+        Target { initial_memory_bytes: memory, max_memory_bytes: memory, static_base: 0, producer: "bench 0".to_owned(), strip };
     let made = compile(&source, &Options::default(), &target);
     made.wasm.unwrap_or_else(|| panic!("{name}: {:?}", made.problems.first()))
 }

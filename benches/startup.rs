@@ -35,7 +35,7 @@ fn main() {
     let out = out.to_str().unwrap();
     let cache = folder.path().join("cache");
     let home = [("HOME", cache.to_str().unwrap()), ("XDG_CACHE_HOME", cache.to_str().unwrap())];
-    let echo = "examples/echo/x07.json";
+    let echo = "examples/solve_pure_echo/x07.json";
     let mut things = vec![
         process("true", "true", root, &[], &[]),
         process("--version", tool, root, &["--version"], &[]),

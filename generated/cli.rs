@@ -112,6 +112,26 @@ pub static FAMILIES: &[FamilySpec] = &[
         about: "Check specification rows.",
     },
     FamilySpec {
+        path: &["component"],
+        about: "Build, compose, check and run WASI 0.2 components.",
+    },
+    FamilySpec {
+        path: &["component", "profile"],
+        about: "Work with component profiles.",
+    },
+    FamilySpec {
+        path: &["http"],
+        about: "Serve and test HTTP reducers in core modules.",
+    },
+    FamilySpec {
+        path: &["http", "contracts"],
+        about: "Work with the contracts of HTTP reducers.",
+    },
+    FamilySpec {
+        path: &["http", "regress"],
+        about: "Make regression tests.",
+    },
+    FamilySpec {
         path: &["profile"],
         about: "Work with wasm profiles.",
     },
@@ -122,6 +142,10 @@ pub static FAMILIES: &[FamilySpec] = &[
     FamilySpec {
         path: &["toolchain"],
         about: "Work with toolchain profiles.",
+    },
+    FamilySpec {
+        path: &["wit"],
+        about: "Work with WIT packages.",
     },
 ];
 /// Every command.
@@ -407,6 +431,581 @@ pub static COMMANDS: &[CommandSpec] = &[
         groups: &[],
     },
     CommandSpec {
+        scope: "component-build",
+        path: &["component", "build"],
+        aliases: &[&["component-build"]],
+        about: "Build an X07 project into WASI 0.2 components.",
+        long_about: "Everything happens in this process: no compiler, linker or component tool needs to be installed. Each component is written together with a manifest that says what it is and how it was made.",
+        report: "https://x07.io/spec/x07-wasm.component.build.report.schema.json",
+        schema_version: "x07.wasm.component.build.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "clean",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Delete what an earlier build left in the output folder before building.",
+            },
+            OptionSpec {
+                long: "emit",
+                kind: OptionKind::Value(ValueKind::Enum),
+                default: Some("all"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[
+                    "solve",
+                    "http",
+                    "http-state-doc",
+                    "cli",
+                    "http-native",
+                    "cli-native",
+                    "http-adapter",
+                    "cli-adapter",
+                    "all",
+                ],
+                conflicts: &[],
+                requires: &[],
+                help: "What to build: `solve` is the program alone, `http` and `cli` are the program composed with an adapter, `http-native` and `cli-native` are the same in one module, and `http-adapter` and `cli-adapter` are the adapters alone. `http-state-doc` also hands a state document to the program and back. `all` is solve, http and cli.",
+            },
+            OptionSpec {
+                long: "index",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("arch/wasm/component/index.x07wasm.component.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Registry of component profiles. Where a project has none, the registry built into the tool is used.",
+            },
+            OptionSpec {
+                long: "out-dir",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("target/x07-wasm/component"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Folder for the components and their manifests.",
+            },
+            OptionSpec {
+                long: "profile",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile-file"],
+                requires: &[],
+                help: "Id of the component profile; by default the default profile of the registry.",
+            },
+            OptionSpec {
+                long: "profile-file",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile"],
+                requires: &[],
+                help: "Component profile file to use as it is, without a registry.",
+            },
+            OptionSpec {
+                long: "project",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("x07.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Manifest of the project.",
+            },
+            OptionSpec {
+                long: "wasm-index",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("arch/wasm/index.x07wasm.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Registry of wasm profiles. Where a project has none, the registry built into the tool is used.",
+            },
+            OptionSpec {
+                long: "wasm-profile",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["wasm-profile-file"],
+                requires: &[],
+                help: "Id of the wasm profile; by default the default profile of the registry.",
+            },
+            OptionSpec {
+                long: "wasm-profile-file",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["wasm-profile"],
+                requires: &[],
+                help: "Wasm profile file to use as it is, without a registry.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
+        scope: "component-compose",
+        path: &["component", "compose"],
+        aliases: &[&["component-compose"]],
+        about: "Plug a solve component into an adapter; the result is a component of a standard world.",
+        long_about: "Plug a solve component into an adapter; the result is a component of a standard world.",
+        report: "https://x07.io/spec/x07-wasm.component.compose.report.schema.json",
+        schema_version: "x07.wasm.component.compose.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "adapter",
+                kind: OptionKind::Value(ValueKind::Enum),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &["http", "http-state-doc", "cli"],
+                conflicts: &[],
+                requires: &[],
+                help: "Kind of the adapter.",
+            },
+            OptionSpec {
+                long: "adapter-component",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Adapter component; by default the one in target/x07-wasm/component, and where there is none, the one that the tool makes itself.",
+            },
+            OptionSpec {
+                long: "artifact-out",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Where to write the manifest; by default beside the component, with `.manifest.json` appended to its name.",
+            },
+            OptionSpec {
+                long: "out",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Where to write the component.",
+            },
+            OptionSpec {
+                long: "solve",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Component that exports x07:solve/handler.",
+            },
+            OptionSpec {
+                long: "target",
+                kind: OptionKind::Value(ValueKind::Enum),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: true,
+                accepts_none: false,
+                values: &["http", "http-state-doc", "cli"],
+                conflicts: &[],
+                requires: &[],
+                help: "Another name of --adapter.",
+            },
+            OptionSpec {
+                long: "targets-check",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Also check that the result fits the world of its kind.",
+            },
+        ],
+        args: &[],
+        groups: &[
+            GroupSpec {
+                name: "adapter_kind",
+                members: &["adapter", "target"],
+                required: true,
+            },
+        ],
+    },
+    CommandSpec {
+        scope: "component-profile-validate",
+        path: &["component", "profile", "validate"],
+        aliases: &[&["component-profile-validate"]],
+        about: "Check the registry of component profiles and the profiles it names.",
+        long_about: "Check the registry of component profiles and the profiles it names.",
+        report: "https://x07.io/spec/x07-wasm.component.profile.validate.report.schema.json",
+        schema_version: "x07.wasm.component.profile.validate.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "index",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("arch/wasm/component/index.x07wasm.component.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Registry of component profiles. Where a project has none, the registry built into the tool is used.",
+            },
+            OptionSpec {
+                long: "profile",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: true,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Id of a profile to check; may be given several times. By default all are checked.",
+            },
+            OptionSpec {
+                long: "strict",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Count warnings as errors.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
+        scope: "component-run",
+        path: &["component", "run"],
+        aliases: &[&["component-run"]],
+        about: "Run a component of the world wasi:cli/command within limits.",
+        long_about: "The component has no environment, no files and no network. Its clocks and random numbers are real. What it writes is kept and reported; without --json it is passed on.",
+        report: "https://x07.io/spec/x07-wasm.component.run.report.schema.json",
+        schema_version: "x07.wasm.component.run.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "args-json",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: Some("[]"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Arguments as a JSON array of strings. The first one is what the component sees as its name; none is added.",
+            },
+            OptionSpec {
+                long: "code-cache",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.",
+            },
+            OptionSpec {
+                long: "component",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Component to run.",
+            },
+            OptionSpec {
+                long: "incidents-dir",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some(".x07-wasm/incidents"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Folder in which failures leave incident bundles.",
+            },
+            OptionSpec {
+                long: "max-fuel",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-memory-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-output-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: Some("16777216"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes that the component may write to standard output, and to standard error.",
+            },
+            OptionSpec {
+                long: "max-table-elements",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-wall-ms",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: Some("60000"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Milliseconds that the component may run; `none` lifts the limit.",
+            },
+            OptionSpec {
+                long: "max-wasm-stack-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "stderr-out",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "File for the bytes that the component writes to standard error.",
+            },
+            OptionSpec {
+                long: "stdin",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["stdin-b64"],
+                requires: &[],
+                help: "File with the bytes for standard input.",
+            },
+            OptionSpec {
+                long: "stdin-b64",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["stdin"],
+                requires: &[],
+                help: "Bytes for standard input in base64.",
+            },
+            OptionSpec {
+                long: "stdout-out",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "File for the bytes that the component writes to standard output.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
+        scope: "component-targets",
+        path: &["component", "targets"],
+        aliases: &[&["component-targets"]],
+        about: "Check that a component fits a world: it imports nothing else, and exports what the world promises.",
+        long_about: "Check that a component fits a world: it imports nothing else, and exports what the world promises.",
+        report: "https://x07.io/spec/x07-wasm.component.targets.report.schema.json",
+        schema_version: "x07.wasm.component.targets.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "component",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Component to check.",
+            },
+            OptionSpec {
+                long: "strict",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Count warnings as errors.",
+            },
+            OptionSpec {
+                long: "wit",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "A file of the WIT package that has the world. Packages that it depends on come from arch/wit/index.x07wit.json, or else from the tool.",
+            },
+            OptionSpec {
+                long: "world",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Name of the world.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
         scope: "doctor",
         path: &["doctor"],
         aliases: &[],
@@ -436,6 +1035,500 @@ pub static COMMANDS: &[CommandSpec] = &[
                 help: "Code to explain, with or without the leading `X07WASM_`; without it all codes are listed.",
             },
         ],
+        groups: &[],
+    },
+    CommandSpec {
+        scope: "http-contracts-validate",
+        path: &["http", "contracts", "validate"],
+        aliases: &[&["http-contracts-validate"]],
+        about: "Check the schemas of the HTTP reducer loop and the fixtures in spec/fixtures/http.",
+        long_about: "Check the schemas of the HTTP reducer loop and the fixtures in spec/fixtures/http.",
+        report: "https://x07.io/spec/x07-wasm.http.contracts.validate.report.schema.json",
+        schema_version: "x07.wasm.http.contracts.validate.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "strict",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Count warnings as errors.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
+        scope: "http-regress-from-incident",
+        path: &["http", "regress", "from-incident"],
+        aliases: &[&["http-regress-from-incident"]],
+        about: "Make a regression test of an incident of the HTTP reducer loop.",
+        long_about: "Make a regression test of an incident of the HTTP reducer loop.",
+        report: "https://x07.io/spec/x07-wasm.http.regress.from.incident.report.schema.json",
+        schema_version: "x07.wasm.http.regress.from.incident.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "incident-dir",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Folder of the incident.",
+            },
+            OptionSpec {
+                long: "out-dir",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("tests/regress"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Folder for the trace and the script.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
+        scope: "http-serve",
+        path: &["http", "serve"],
+        aliases: &[&["http-serve"]],
+        about: "Serve HTTP with a core module that is a reducer, and carry out the effects it asks for.",
+        long_about: "Serve HTTP with a core module that is a reducer, and carry out the effects it asks for.",
+        report: "https://x07.io/spec/x07-wasm.http.serve.report.schema.json",
+        schema_version: "x07.wasm.http.serve.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "access-log",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Write a line of JSON for each request of a listener to standard error.",
+            },
+            OptionSpec {
+                long: "addr",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Address to listen on; port 0 takes a free one. Without it, requests come from standard input.",
+            },
+            OptionSpec {
+                long: "arena-cap-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "code-cache",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.",
+            },
+            OptionSpec {
+                long: "component",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Module of the reducer; it exports x07_solve_v2.",
+            },
+            OptionSpec {
+                long: "incidents-dir",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some(".x07-wasm/incidents"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Folder in which failures leave incident bundles.",
+            },
+            OptionSpec {
+                long: "max-concurrent",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("16"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most requests that a listener works on at a time; others wait.",
+            },
+            OptionSpec {
+                long: "max-effect-results-bytes",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("1048576"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes of payload in the results of effects of one request.",
+            },
+            OptionSpec {
+                long: "max-effect-steps",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("64"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most calls of the reducer for one request.",
+            },
+            OptionSpec {
+                long: "max-fuel",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-memory-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-output-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Bytes that the reducer may return; by default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-request-bytes",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("1048576"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes in the body of a request.",
+            },
+            OptionSpec {
+                long: "max-table-elements",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-wall-ms",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: Some("5000"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Milliseconds for each call of the reducer; `none` lifts the limit.",
+            },
+            OptionSpec {
+                long: "max-wasm-stack-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "mode",
+                kind: OptionKind::Value(ValueKind::Enum),
+                default: Some("listen"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &["canary", "listen"],
+                conflicts: &[],
+                requires: &[],
+                help: "`canary` makes one request of its own; `listen` takes requests from --addr, or else as lines of JSON from standard input.",
+            },
+            OptionSpec {
+                long: "ops",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Ops profile that says which effects are allowed.",
+            },
+            OptionSpec {
+                long: "stop-after",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("0"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Number of requests after which a listener stops; 0 listens until a signal comes.",
+            },
+            OptionSpec {
+                long: "trace-out",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "File for the trace of the last request, as `http test` replays it.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
+        scope: "http-test",
+        path: &["http", "test"],
+        aliases: &[&["http-test"]],
+        about: "Replay traces of an HTTP reducer: each step must give the recorded frame.",
+        long_about: "Replay traces of an HTTP reducer: each step must give the recorded frame.",
+        report: "https://x07.io/spec/x07-wasm.http.test.report.schema.json",
+        schema_version: "x07.wasm.http.test.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "arena-cap-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "code-cache",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.",
+            },
+            OptionSpec {
+                long: "component",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Module of the reducer; it exports x07_solve_v2.",
+            },
+            OptionSpec {
+                long: "incidents-dir",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some(".x07-wasm/incidents"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Folder in which failures leave incident bundles.",
+            },
+            OptionSpec {
+                long: "max-fuel",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-memory-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-output-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Bytes that the reducer may return; by default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-table-elements",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-wall-ms",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: Some("5000"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Milliseconds for each call of the reducer; `none` lifts the limit.",
+            },
+            OptionSpec {
+                long: "max-wasm-stack-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "trace",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: true,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Trace to replay; may be given several times.",
+            },
+        ],
+        args: &[],
         groups: &[],
     },
     CommandSpec {
@@ -511,6 +1604,19 @@ pub static COMMANDS: &[CommandSpec] = &[
                 conflicts: &[],
                 requires: &[],
                 help: "Bytes of memory that the program may use as its arena, at most 4294967295; by default what the profile says.",
+            },
+            OptionSpec {
+                long: "code-cache",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.",
             },
             OptionSpec {
                 long: "codegen-backend",
@@ -794,6 +1900,422 @@ pub static COMMANDS: &[CommandSpec] = &[
         groups: &[],
     },
     CommandSpec {
+        scope: "serve",
+        path: &["serve"],
+        aliases: &[],
+        about: "Serve HTTP with a component of the world wasi:http/proxy, or try it with requests of its own.",
+        long_about: "Each request is handled by a fresh instance within the limits. A component may not call out unless an ops profile says where to. In listen mode the server speaks HTTP/1.1 with keep-alive and HTTP/2 without TLS, and ends cleanly on SIGINT and SIGTERM: requests that are being worked on are answered first.",
+        report: "https://x07.io/spec/x07-wasm.serve.report.schema.json",
+        schema_version: "x07.wasm.serve.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "access-log",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Write a line of JSON for each request to standard error.",
+            },
+            OptionSpec {
+                long: "addr",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: Some("127.0.0.1:0"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Address to listen on; port 0 takes a free one.",
+            },
+            OptionSpec {
+                long: "allocator",
+                kind: OptionKind::Value(ValueKind::Enum),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &["on_demand", "pooling"],
+                conflicts: &[],
+                requires: &[],
+                help: "Where instances get their memory from; by default what the wasm profile says, and in listen mode a pool where memory and tables are limited.",
+            },
+            OptionSpec {
+                long: "body-timeout-ms",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("30000"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Milliseconds in which the body of a request must arrive.",
+            },
+            OptionSpec {
+                long: "code-cache",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.",
+            },
+            OptionSpec {
+                long: "component",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: true,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Component to serve with.",
+            },
+            OptionSpec {
+                long: "evidence-in",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["evidence-out"],
+                requires: &[],
+                help: "Recorded values to replay.",
+            },
+            OptionSpec {
+                long: "evidence-out",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["evidence-in"],
+                requires: &[],
+                help: "File in which the values of clocks and random numbers are recorded; for one canary request under an ops profile.",
+            },
+            OptionSpec {
+                long: "header",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: true,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Header of the canary request, as `name: value`; may be given several times.",
+            },
+            OptionSpec {
+                long: "header-timeout-ms",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("10000"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Milliseconds in which the head of a request must arrive.",
+            },
+            OptionSpec {
+                long: "hot-path",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Leave bodies out of reports and incidents where that is possible.",
+            },
+            OptionSpec {
+                long: "idle-timeout-ms",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("60000"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Milliseconds after which a connection without a request is closed.",
+            },
+            OptionSpec {
+                long: "incidents-dir",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some(".x07-wasm/incidents"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Folder in which failures leave incident bundles.",
+            },
+            OptionSpec {
+                long: "max-concurrent",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("16"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most requests that are worked on at a time; others wait.",
+            },
+            OptionSpec {
+                long: "max-connections",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("16384"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most connections at a time.",
+            },
+            OptionSpec {
+                long: "max-fuel",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-header-bytes",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("65536"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes in the head of a request: request line and headers. At least 8192.",
+            },
+            OptionSpec {
+                long: "max-headers",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("128"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most headers of a request.",
+            },
+            OptionSpec {
+                long: "max-memory-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-request-bytes",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("1048576"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes in the body of a request.",
+            },
+            OptionSpec {
+                long: "max-response-bytes",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("1048576"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes in the body of a response.",
+            },
+            OptionSpec {
+                long: "max-table-elements",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "max-wall-ms-per-request",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("5000"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most milliseconds for one request.",
+            },
+            OptionSpec {
+                long: "max-wasm-stack-bytes",
+                kind: OptionKind::Value(ValueKind::U64),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: true,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.",
+            },
+            OptionSpec {
+                long: "method",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: Some("POST"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Method of the canary request.",
+            },
+            OptionSpec {
+                long: "mode",
+                kind: OptionKind::Value(ValueKind::Enum),
+                default: Some("canary"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &["canary", "listen"],
+                conflicts: &[],
+                requires: &[],
+                help: "`canary` hands made-up requests to the component without a socket; `listen` serves.",
+            },
+            OptionSpec {
+                long: "ops",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Ops profile whose capabilities the component is given. Without one it may reach nothing outside.",
+            },
+            OptionSpec {
+                long: "path",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: Some("/"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Path and query of the canary request, or a whole URI.",
+            },
+            OptionSpec {
+                long: "request-body",
+                kind: OptionKind::Value(ValueKind::Bytes),
+                default: Some(""),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Body of the canary request: `hex:<digits>`, `b64:<text>` or `@<file>`.",
+            },
+            OptionSpec {
+                long: "shutdown-grace-ms",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("10000"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Milliseconds that running requests are given when the server stops.",
+            },
+            OptionSpec {
+                long: "stop-after",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("1"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Number of requests after which to stop; 0 listens until a signal comes, and makes no request in canary mode.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
+    CommandSpec {
         scope: "test",
         path: &["test"],
         aliases: &[],
@@ -1027,9 +2549,74 @@ pub static COMMANDS: &[CommandSpec] = &[
         args: &[],
         groups: &[],
     },
+    CommandSpec {
+        scope: "wit-validate",
+        path: &["wit", "validate"],
+        aliases: &[&["wit-validate"]],
+        about: "Check the registry of WIT packages and every package it names, offline.",
+        long_about: "For each package: the folder is there, the digest over its files is the one that the registry pins, the text parses, declares the id under which it is registered, and resolves with the packages that it depends on.",
+        report: "https://x07.io/spec/x07-wasm.wit.validate.report.schema.json",
+        schema_version: "x07.wasm.wit.validate.report@0.1.0",
+        options: &[
+            OptionSpec {
+                long: "index",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("arch/wit/index.x07wit.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Registry of WIT packages. Where a project has none, the packages built into the tool are checked.",
+            },
+            OptionSpec {
+                long: "list",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Say in the report that the packages were to be listed. They are checked all the same.",
+            },
+            OptionSpec {
+                long: "package",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: true,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Id of a package to check, as `wasi:http@0.2.8`; may be given several times. By default all are checked.",
+            },
+            OptionSpec {
+                long: "strict",
+                kind: OptionKind::Flag,
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Count warnings as errors.",
+            },
+        ],
+        args: &[],
+        groups: &[],
+    },
 ];
 /// The rows of the spec-rows document, as canonical JSON.
-pub const SPEC_ROWS: &str = "[[\"root\",\"about\",\"Build X07 programs to WebAssembly, run them within limits, and report everything as data.\"],[\"root\",\"help\",\"-h\",\"--help\",\"Print help\"],[\"root\",\"version\",\"\",\"--version\",\"Print version\"],[\"root\",\"flag\",\"\",\"--cli-specrows\",\"cli.specrows\",\"Print the command line as specification rows in JSON (x07cli.specrows@0.1.0) and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema\",\"schema.json\",\"Print the JSON Schema of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema-id\",\"schema.id\",\"Print the schema version of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--quiet-json\",\"report.quiet-json\",\"Keep the report off standard output; needs --report-out.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--report-json\",\"report.json-legacy\",\"Former name of --json.\",{\"global\":true,\"hidden\":true}],[\"root\",\"opt\",\"\",\"--json\",\"report.json\",\"STR\",\"Print the report of the command as JSON on standard output; `pretty` indents it.\",{\"global\":true}],[\"root\",\"opt\",\"\",\"--report-out\",\"report.out\",\"PATH\",\"Write the report to this file as well, byte for byte; needs --json.\",{\"global\":true}],[\"build\",\"about\",\"Compile an X07 project to a wasm module that exports x07_solve_v2. Command: `x07-wasm build`. Report: x07.wasm.build.report@0.2.0.\"],[\"build\",\"flag\",\"\",\"--no-manifest\",\"manifest.none\",\"Do not write an artifact manifest.\"],[\"build\",\"flag\",\"\",\"--strip\",\"strip\",\"Leave out the names of functions and the table of source places: the module is smaller, and a trap is reported without its place. Only for the built-in compiler.\"],[\"build\",\"opt\",\"\",\"--artifact-out\",\"artifact.out\",\"PATH\",\"Where to write the artifact manifest; by default beside the module, with `.manifest.json` appended to its name.\"],[\"build\",\"opt\",\"\",\"--check-exports\",\"exports.check\",\"BOOL\",\"Fail when the module lacks a required export; `false` accepts it.\",{\"default\":true}],[\"build\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"build\",\"opt\",\"\",\"--emit-dir\",\"emit.dir\",\"PATH\",\"Folder for intermediate files; by default `build/wasm/<profile>` in the project.\"],[\"build\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"build\",\"opt\",\"\",\"--out\",\"out\",\"PATH\",\"Where to write the module; by default `dist/<project>.wasm` in the project.\"],[\"build\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to build with; by default the default profile of the registry.\"],[\"build\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"build\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"build\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"check\",\"about\",\"Check an X07 project: report every problem of its program without building it. Command: `x07-wasm check`. Report: x07.wasm.check.report@0.1.0.\"],[\"check\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"check\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"cli-specrows-check\",\"about\",\"Check specification rows of a command line, by default those of this tool, against their schema and rules. Command: `x07-wasm cli specrows check`. Report: x07.wasm.cli.specrows.check.report@0.1.0.\"],[\"cli-specrows-check\",\"flag\",\"\",\"--stdin\",\"stdin\",\"Take the rows to check from standard input.\"],[\"cli-specrows-check\",\"opt\",\"\",\"--expect-app-name\",\"expect.app.name\",\"STR\",\"Name that the rows must give for the program.\",{\"default\":\"x07-wasm\"}],[\"cli-specrows-check\",\"opt\",\"\",\"--in\",\"in\",\"PATH\",\"File with the rows to check.\"],[\"completions\",\"about\",\"Print a completion script for a shell. Command: `x07-wasm completions`. Report: x07.wasm.completions.report@0.1.0.\"],[\"completions\",\"arg\",\"SHELL\",\"shell\",\"Shell that the script is for.\",{\"required\":true}],[\"doctor\",\"about\",\"Report which tools are there, linked in or on the path, and what is missing. Command: `x07-wasm doctor`. Report: x07.wasm.doctor.report@0.1.0.\"],[\"explain\",\"about\",\"Explain a diagnostic code: what it means, why it happens, what to do. Command: `x07-wasm explain`. Report: x07.wasm.explain.report@0.1.0.\"],[\"explain\",\"arg\",\"CODE\",\"code\",\"Code to explain, with or without the leading `X07WASM_`; without it all codes are listed.\"],[\"profile-validate\",\"about\",\"Check the registry of wasm profiles and the profiles in it. Command: `x07-wasm profile validate`. Report: x07.wasm.profile.validate.report@0.1.0.\"],[\"profile-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"profile-validate\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the only profile to check, looked up in the registry.\"],[\"profile-validate\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to check as it is, without a registry.\"],[\"run\",\"about\",\"Run a wasm module that exports x07_solve_v2 and print the bytes it returns. Command: `x07-wasm run`. Report: x07.wasm.run.report@0.1.0.\"],[\"run\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the program may use as its arena, at most 4294967295; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"run\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which a failed run leaves its incident bundle.\",{\"default\":\".x07-wasm/incidents\"}],[\"run\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"run\",\"opt\",\"\",\"--input\",\"input\",\"PATH\",\"File with the input bytes.\"],[\"run\",\"opt\",\"\",\"--input-base64\",\"input.base64\",\"STR\",\"Input bytes in base64.\"],[\"run\",\"opt\",\"\",\"--input-hex\",\"input.hex\",\"BYTES_HEX\",\"Input bytes in hexadecimal digits.\"],[\"run\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that the program may use; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that a linear memory may have; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-output-bytes\",\"output.max.bytes\",\"U32\",\"Bytes that the program may return; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that a table may have, at most 4294967295; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds that the program may run; `none`, the default, sets no limit.\"],[\"run\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--output-out\",\"output.out\",\"PATH\",\"File for the bytes that the program returns.\"],[\"run\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the one that the module was built with, else the default profile of the registry.\"],[\"run\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"run\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of a project to build in memory and run, in place of --wasm.\"],[\"run\",\"opt\",\"\",\"--wasm\",\"wasm\",\"PATH\",\"Module to run.\"],[\"run\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"schema-list\",\"about\",\"List the schemas that are built into the tool. Command: `x07-wasm schema list`. Report: x07.wasm.schema.list.report@0.1.0.\"],[\"schema-show\",\"about\",\"Print one of the schemas that are built into the tool. Command: `x07-wasm schema show`. Report: x07.wasm.schema.show.report@0.1.0.\"],[\"schema-show\",\"arg\",\"ID\",\"id\",\"`$id`, file name or schema version of the schema.\",{\"required\":true}],[\"test\",\"about\",\"Run the tests of an X07 project and report what each of them did. Command: `x07-wasm test`. Report: x07.wasm.test.report@0.1.0.\"],[\"test\",\"flag\",\"\",\"--all\",\"all\",\"Select property tests as well as the others.\"],[\"test\",\"flag\",\"\",\"--allow-empty\",\"allow.empty\",\"Succeed when no test is selected.\"],[\"test\",\"flag\",\"\",\"--exact\",\"exact\",\"Select only the test whose id is the text of --filter.\"],[\"test\",\"flag\",\"\",\"--list\",\"list\",\"List the selected tests and run none.\"],[\"test\",\"flag\",\"\",\"--no-fail-fast\",\"no.fail.fast\",\"Run all tests, whatever the others did.\"],[\"test\",\"flag\",\"\",\"--pbt\",\"pbt\",\"Select property tests in place of the others.\"],[\"test\",\"opt\",\"\",\"--filter\",\"filter\",\"STR\",\"Select only tests whose id contains this text.\"],[\"test\",\"opt\",\"\",\"--jobs\",\"jobs\",\"U32\",\"Tests to run at the same time; by default as many as there are processors.\"],[\"test\",\"opt\",\"\",\"--manifest\",\"manifest\",\"PATH\",\"Manifest of the tests; by default `tests/tests.json` in the folder of the project.\"],[\"test\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel of a call for tests that do not say `solve_fuel`; `none` lifts the limit. By default what the profile says.\"],[\"test\",\"opt\",\"\",\"--module-root\",\"module.root\",\"PATH\",\"Folder in which modules are looked up, in place of those of the project; may be given several times.\",{\"multiple\":true}],[\"test\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project; by default the nearest `x07.json` in the folder of the tests or above it.\"],[\"test\",\"opt\",\"\",\"--repeat\",\"repeat\",\"U32\",\"How often each test is run; outcome and output must be the same each time.\",{\"default\":1}],[\"toolchain-validate\",\"about\",\"Check that the tools a toolchain profile asks for are there in the versions it accepts. Command: `x07-wasm toolchain validate`. Report: x07.wasm.toolchain.validate.report@0.1.0.\"],[\"toolchain-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of toolchain profiles.\",{\"default\":\"arch/wasm/toolchain/index.x07wasm.toolchain.json\"}],[\"toolchain-validate\",\"opt\",\"\",\"--profile\",\"profile\",\"PATH\",\"Toolchain profile file to check against, without a registry.\"],[\"toolchain-validate\",\"opt\",\"\",\"--profile-id\",\"profile_id\",\"STR\",\"Id of the toolchain profile in the registry; by default the default profile of the registry.\"]]";
+pub const SPEC_ROWS: &str = "[[\"root\",\"about\",\"Build X07 programs to WebAssembly, run them within limits, and report everything as data.\"],[\"root\",\"help\",\"-h\",\"--help\",\"Print help\"],[\"root\",\"version\",\"\",\"--version\",\"Print version\"],[\"root\",\"flag\",\"\",\"--cli-specrows\",\"cli.specrows\",\"Print the command line as specification rows in JSON (x07cli.specrows@0.1.0) and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema\",\"schema.json\",\"Print the JSON Schema of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema-id\",\"schema.id\",\"Print the schema version of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--quiet-json\",\"report.quiet-json\",\"Keep the report off standard output; needs --report-out.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--report-json\",\"report.json-legacy\",\"Former name of --json.\",{\"global\":true,\"hidden\":true}],[\"root\",\"opt\",\"\",\"--json\",\"report.json\",\"STR\",\"Print the report of the command as JSON on standard output; `pretty` indents it.\",{\"global\":true}],[\"root\",\"opt\",\"\",\"--report-out\",\"report.out\",\"PATH\",\"Write the report to this file as well, byte for byte; needs --json.\",{\"global\":true}],[\"build\",\"about\",\"Compile an X07 project to a wasm module that exports x07_solve_v2. Command: `x07-wasm build`. Report: x07.wasm.build.report@0.2.0.\"],[\"build\",\"flag\",\"\",\"--no-manifest\",\"manifest.none\",\"Do not write an artifact manifest.\"],[\"build\",\"flag\",\"\",\"--strip\",\"strip\",\"Leave out the names of functions and the table of source places: the module is smaller, and a trap is reported without its place. Only for the built-in compiler.\"],[\"build\",\"opt\",\"\",\"--artifact-out\",\"artifact.out\",\"PATH\",\"Where to write the artifact manifest; by default beside the module, with `.manifest.json` appended to its name.\"],[\"build\",\"opt\",\"\",\"--check-exports\",\"exports.check\",\"BOOL\",\"Fail when the module lacks a required export; `false` accepts it.\",{\"default\":true}],[\"build\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"build\",\"opt\",\"\",\"--emit-dir\",\"emit.dir\",\"PATH\",\"Folder for intermediate files; by default `build/wasm/<profile>` in the project.\"],[\"build\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"build\",\"opt\",\"\",\"--out\",\"out\",\"PATH\",\"Where to write the module; by default `dist/<project>.wasm` in the project.\"],[\"build\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to build with; by default the default profile of the registry.\"],[\"build\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"build\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"build\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"check\",\"about\",\"Check an X07 project: report every problem of its program without building it. Command: `x07-wasm check`. Report: x07.wasm.check.report@0.1.0.\"],[\"check\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"check\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"cli-specrows-check\",\"about\",\"Check specification rows of a command line, by default those of this tool, against their schema and rules. Command: `x07-wasm cli specrows check`. Report: x07.wasm.cli.specrows.check.report@0.1.0.\"],[\"cli-specrows-check\",\"flag\",\"\",\"--stdin\",\"stdin\",\"Take the rows to check from standard input.\"],[\"cli-specrows-check\",\"opt\",\"\",\"--expect-app-name\",\"expect.app.name\",\"STR\",\"Name that the rows must give for the program.\",{\"default\":\"x07-wasm\"}],[\"cli-specrows-check\",\"opt\",\"\",\"--in\",\"in\",\"PATH\",\"File with the rows to check.\"],[\"completions\",\"about\",\"Print a completion script for a shell. Command: `x07-wasm completions`. Report: x07.wasm.completions.report@0.1.0.\"],[\"completions\",\"arg\",\"SHELL\",\"shell\",\"Shell that the script is for.\",{\"required\":true}],[\"component-build\",\"about\",\"Build an X07 project into WASI 0.2 components. Command: `x07-wasm component build`. Report: x07.wasm.component.build.report@0.1.0.\"],[\"component-build\",\"flag\",\"\",\"--clean\",\"clean\",\"Delete what an earlier build left in the output folder before building.\"],[\"component-build\",\"opt\",\"\",\"--emit\",\"emit\",\"ENUM\",\"What to build: `solve` is the program alone, `http` and `cli` are the program composed with an adapter, `http-native` and `cli-native` are the same in one module, and `http-adapter` and `cli-adapter` are the adapters alone. `http-state-doc` also hands a state document to the program and back. `all` is solve, http and cli.\",{\"default\":\"all\",\"enum\":[\"solve\",\"http\",\"http-state-doc\",\"cli\",\"http-native\",\"cli-native\",\"http-adapter\",\"cli-adapter\",\"all\"]}],[\"component-build\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of component profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/component/index.x07wasm.component.json\"}],[\"component-build\",\"opt\",\"\",\"--out-dir\",\"out.dir\",\"PATH\",\"Folder for the components and their manifests.\",{\"default\":\"target/x07-wasm/component\"}],[\"component-build\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the component profile; by default the default profile of the registry.\"],[\"component-build\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Component profile file to use as it is, without a registry.\"],[\"component-build\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"component-build\",\"opt\",\"\",\"--wasm-index\",\"wasm.index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"component-build\",\"opt\",\"\",\"--wasm-profile\",\"wasm.profile.id\",\"STR\",\"Id of the wasm profile; by default the default profile of the registry.\"],[\"component-build\",\"opt\",\"\",\"--wasm-profile-file\",\"wasm.profile.file\",\"PATH\",\"Wasm profile file to use as it is, without a registry.\"],[\"component-compose\",\"about\",\"Plug a solve component into an adapter; the result is a component of a standard world. Command: `x07-wasm component compose`. Report: x07.wasm.component.compose.report@0.1.0.\"],[\"component-compose\",\"flag\",\"\",\"--targets-check\",\"targets.check\",\"Also check that the result fits the world of its kind.\"],[\"component-compose\",\"opt\",\"\",\"--adapter\",\"adapter\",\"ENUM\",\"Kind of the adapter.\",{\"enum\":[\"http\",\"http-state-doc\",\"cli\"]}],[\"component-compose\",\"opt\",\"\",\"--adapter-component\",\"adapter.component\",\"PATH\",\"Adapter component; by default the one in target/x07-wasm/component, and where there is none, the one that the tool makes itself.\"],[\"component-compose\",\"opt\",\"\",\"--artifact-out\",\"artifact.out\",\"PATH\",\"Where to write the manifest; by default beside the component, with `.manifest.json` appended to its name.\"],[\"component-compose\",\"opt\",\"\",\"--out\",\"out\",\"PATH\",\"Where to write the component.\",{\"required\":true}],[\"component-compose\",\"opt\",\"\",\"--solve\",\"solve\",\"PATH\",\"Component that exports x07:solve/handler.\",{\"required\":true}],[\"component-compose\",\"opt\",\"\",\"--target\",\"target\",\"ENUM\",\"Another name of --adapter.\",{\"enum\":[\"http\",\"http-state-doc\",\"cli\"],\"hidden\":true}],[\"component-profile-validate\",\"about\",\"Check the registry of component profiles and the profiles it names. Command: `x07-wasm component profile validate`. Report: x07.wasm.component.profile.validate.report@0.1.0.\"],[\"component-profile-validate\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"component-profile-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of component profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/component/index.x07wasm.component.json\"}],[\"component-profile-validate\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of a profile to check; may be given several times. By default all are checked.\",{\"multiple\":true}],[\"component-run\",\"about\",\"Run a component of the world wasi:cli/command within limits. Command: `x07-wasm component run`. Report: x07.wasm.component.run.report@0.1.0.\"],[\"component-run\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"component-run\",\"opt\",\"\",\"--args-json\",\"args.json\",\"STR\",\"Arguments as a JSON array of strings. The first one is what the component sees as its name; none is added.\",{\"default\":\"[]\"}],[\"component-run\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Component to run.\",{\"required\":true}],[\"component-run\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"component-run\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--max-output-bytes\",\"output.max.bytes\",\"U32\",\"Most bytes that the component may write to standard output, and to standard error.\",{\"default\":16777216}],[\"component-run\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--max-wall-ms\",\"wall.max.ms\",\"U32\",\"Milliseconds that the component may run; `none` lifts the limit.\",{\"default\":60000}],[\"component-run\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--stderr-out\",\"stderr.out\",\"PATH\",\"File for the bytes that the component writes to standard error.\"],[\"component-run\",\"opt\",\"\",\"--stdin\",\"stdin\",\"PATH\",\"File with the bytes for standard input.\"],[\"component-run\",\"opt\",\"\",\"--stdin-b64\",\"stdin.b64\",\"STR\",\"Bytes for standard input in base64.\"],[\"component-run\",\"opt\",\"\",\"--stdout-out\",\"stdout.out\",\"PATH\",\"File for the bytes that the component writes to standard output.\"],[\"component-targets\",\"about\",\"Check that a component fits a world: it imports nothing else, and exports what the world promises. Command: `x07-wasm component targets`. Report: x07.wasm.component.targets.report@0.1.0.\"],[\"component-targets\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"component-targets\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Component to check.\",{\"required\":true}],[\"component-targets\",\"opt\",\"\",\"--wit\",\"wit\",\"PATH\",\"A file of the WIT package that has the world. Packages that it depends on come from arch/wit/index.x07wit.json, or else from the tool.\",{\"required\":true}],[\"component-targets\",\"opt\",\"\",\"--world\",\"world\",\"STR\",\"Name of the world.\",{\"required\":true}],[\"doctor\",\"about\",\"Report which tools are there, linked in or on the path, and what is missing. Command: `x07-wasm doctor`. Report: x07.wasm.doctor.report@0.1.0.\"],[\"explain\",\"about\",\"Explain a diagnostic code: what it means, why it happens, what to do. Command: `x07-wasm explain`. Report: x07.wasm.explain.report@0.1.0.\"],[\"explain\",\"arg\",\"CODE\",\"code\",\"Code to explain, with or without the leading `X07WASM_`; without it all codes are listed.\"],[\"http-contracts-validate\",\"about\",\"Check the schemas of the HTTP reducer loop and the fixtures in spec/fixtures/http. Command: `x07-wasm http contracts validate`. Report: x07.wasm.http.contracts.validate.report@0.1.0.\"],[\"http-contracts-validate\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"http-regress-from-incident\",\"about\",\"Make a regression test of an incident of the HTTP reducer loop. Command: `x07-wasm http regress from-incident`. Report: x07.wasm.http.regress.from.incident.report@0.1.0.\"],[\"http-regress-from-incident\",\"opt\",\"\",\"--incident-dir\",\"incident_dir\",\"PATH\",\"Folder of the incident.\",{\"required\":true}],[\"http-regress-from-incident\",\"opt\",\"\",\"--out-dir\",\"out_dir\",\"PATH\",\"Folder for the trace and the script.\",{\"default\":\"tests/regress\"}],[\"http-serve\",\"about\",\"Serve HTTP with a core module that is a reducer, and carry out the effects it asks for. Command: `x07-wasm http serve`. Report: x07.wasm.http.serve.report@0.1.0.\"],[\"http-serve\",\"flag\",\"\",\"--access-log\",\"access.log\",\"Write a line of JSON for each request of a listener to standard error.\"],[\"http-serve\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"http-serve\",\"opt\",\"\",\"--addr\",\"addr\",\"STR\",\"Address to listen on; port 0 takes a free one. Without it, requests come from standard input.\"],[\"http-serve\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Module of the reducer; it exports x07_solve_v2.\",{\"required\":true}],[\"http-serve\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"http-serve\",\"opt\",\"\",\"--max-concurrent\",\"max.concurrent\",\"U32\",\"Most requests that a listener works on at a time; others wait.\",{\"default\":16}],[\"http-serve\",\"opt\",\"\",\"--max-effect-results-bytes\",\"max_effect_results_bytes\",\"U32\",\"Most bytes of payload in the results of effects of one request.\",{\"default\":1048576}],[\"http-serve\",\"opt\",\"\",\"--max-effect-steps\",\"max_effect_steps\",\"U32\",\"Most calls of the reducer for one request.\",{\"default\":64}],[\"http-serve\",\"opt\",\"\",\"--max-fuel\",\"max_fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-output-bytes\",\"max.output.bytes\",\"U32\",\"Bytes that the reducer may return; by default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-request-bytes\",\"max.request.bytes\",\"U32\",\"Most bytes in the body of a request.\",{\"default\":1048576}],[\"http-serve\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds for each call of the reducer; `none` lifts the limit.\",{\"default\":5000}],[\"http-serve\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--mode\",\"mode\",\"ENUM\",\"`canary` makes one request of its own; `listen` takes requests from --addr, or else as lines of JSON from standard input.\",{\"default\":\"listen\",\"enum\":[\"canary\",\"listen\"]}],[\"http-serve\",\"opt\",\"\",\"--ops\",\"ops\",\"PATH\",\"Ops profile that says which effects are allowed.\"],[\"http-serve\",\"opt\",\"\",\"--stop-after\",\"stop.after\",\"U32\",\"Number of requests after which a listener stops; 0 listens until a signal comes.\",{\"default\":0}],[\"http-serve\",\"opt\",\"\",\"--trace-out\",\"trace.out\",\"PATH\",\"File for the trace of the last request, as `http test` replays it.\"],[\"http-test\",\"about\",\"Replay traces of an HTTP reducer: each step must give the recorded frame. Command: `x07-wasm http test`. Report: x07.wasm.http.test.report@0.1.0.\"],[\"http-test\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"http-test\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Module of the reducer; it exports x07_solve_v2.\",{\"required\":true}],[\"http-test\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"http-test\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-output-bytes\",\"max.output.bytes\",\"U32\",\"Bytes that the reducer may return; by default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds for each call of the reducer; `none` lifts the limit.\",{\"default\":5000}],[\"http-test\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--trace\",\"trace\",\"PATH\",\"Trace to replay; may be given several times.\",{\"multiple\":true}],[\"profile-validate\",\"about\",\"Check the registry of wasm profiles and the profiles in it. Command: `x07-wasm profile validate`. Report: x07.wasm.profile.validate.report@0.1.0.\"],[\"profile-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"profile-validate\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the only profile to check, looked up in the registry.\"],[\"profile-validate\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to check as it is, without a registry.\"],[\"run\",\"about\",\"Run a wasm module that exports x07_solve_v2 and print the bytes it returns. Command: `x07-wasm run`. Report: x07.wasm.run.report@0.1.0.\"],[\"run\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"run\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the program may use as its arena, at most 4294967295; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"run\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which a failed run leaves its incident bundle.\",{\"default\":\".x07-wasm/incidents\"}],[\"run\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"run\",\"opt\",\"\",\"--input\",\"input\",\"PATH\",\"File with the input bytes.\"],[\"run\",\"opt\",\"\",\"--input-base64\",\"input.base64\",\"STR\",\"Input bytes in base64.\"],[\"run\",\"opt\",\"\",\"--input-hex\",\"input.hex\",\"BYTES_HEX\",\"Input bytes in hexadecimal digits.\"],[\"run\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that the program may use; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that a linear memory may have; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-output-bytes\",\"output.max.bytes\",\"U32\",\"Bytes that the program may return; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that a table may have, at most 4294967295; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds that the program may run; `none`, the default, sets no limit.\"],[\"run\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--output-out\",\"output.out\",\"PATH\",\"File for the bytes that the program returns.\"],[\"run\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the one that the module was built with, else the default profile of the registry.\"],[\"run\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"run\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of a project to build in memory and run, in place of --wasm.\"],[\"run\",\"opt\",\"\",\"--wasm\",\"wasm\",\"PATH\",\"Module to run.\"],[\"run\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"schema-list\",\"about\",\"List the schemas that are built into the tool. Command: `x07-wasm schema list`. Report: x07.wasm.schema.list.report@0.1.0.\"],[\"schema-show\",\"about\",\"Print one of the schemas that are built into the tool. Command: `x07-wasm schema show`. Report: x07.wasm.schema.show.report@0.1.0.\"],[\"schema-show\",\"arg\",\"ID\",\"id\",\"`$id`, file name or schema version of the schema.\",{\"required\":true}],[\"serve\",\"about\",\"Serve HTTP with a component of the world wasi:http/proxy, or try it with requests of its own. Command: `x07-wasm serve`. Report: x07.wasm.serve.report@0.1.0.\"],[\"serve\",\"flag\",\"\",\"--access-log\",\"access.log\",\"Write a line of JSON for each request to standard error.\"],[\"serve\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"serve\",\"flag\",\"\",\"--hot-path\",\"hot.path\",\"Leave bodies out of reports and incidents where that is possible.\"],[\"serve\",\"opt\",\"\",\"--addr\",\"addr\",\"STR\",\"Address to listen on; port 0 takes a free one.\",{\"default\":\"127.0.0.1:0\"}],[\"serve\",\"opt\",\"\",\"--allocator\",\"allocator\",\"ENUM\",\"Where instances get their memory from; by default what the wasm profile says, and in listen mode a pool where memory and tables are limited.\",{\"enum\":[\"on_demand\",\"pooling\"]}],[\"serve\",\"opt\",\"\",\"--body-timeout-ms\",\"body.timeout.ms\",\"U32\",\"Milliseconds in which the body of a request must arrive.\",{\"default\":30000}],[\"serve\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Component to serve with.\",{\"required\":true}],[\"serve\",\"opt\",\"\",\"--evidence-in\",\"evidence.in\",\"PATH\",\"Recorded values to replay.\"],[\"serve\",\"opt\",\"\",\"--evidence-out\",\"evidence.out\",\"PATH\",\"File in which the values of clocks and random numbers are recorded; for one canary request under an ops profile.\"],[\"serve\",\"opt\",\"\",\"--header\",\"header\",\"STR\",\"Header of the canary request, as `name: value`; may be given several times.\",{\"multiple\":true}],[\"serve\",\"opt\",\"\",\"--header-timeout-ms\",\"header.timeout.ms\",\"U32\",\"Milliseconds in which the head of a request must arrive.\",{\"default\":10000}],[\"serve\",\"opt\",\"\",\"--idle-timeout-ms\",\"idle.timeout.ms\",\"U32\",\"Milliseconds after which a connection without a request is closed.\",{\"default\":60000}],[\"serve\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"serve\",\"opt\",\"\",\"--max-concurrent\",\"concurrency.max\",\"U32\",\"Most requests that are worked on at a time; others wait.\",{\"default\":16}],[\"serve\",\"opt\",\"\",\"--max-connections\",\"max.connections\",\"U32\",\"Most connections at a time.\",{\"default\":16384}],[\"serve\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--max-header-bytes\",\"max.header.bytes\",\"U32\",\"Most bytes in the head of a request: request line and headers. At least 8192.\",{\"default\":65536}],[\"serve\",\"opt\",\"\",\"--max-headers\",\"max.headers\",\"U32\",\"Most headers of a request.\",{\"default\":128}],[\"serve\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--max-request-bytes\",\"request.max.bytes\",\"U32\",\"Most bytes in the body of a request.\",{\"default\":1048576}],[\"serve\",\"opt\",\"\",\"--max-response-bytes\",\"response.max.bytes\",\"U32\",\"Most bytes in the body of a response.\",{\"default\":1048576}],[\"serve\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--max-wall-ms-per-request\",\"wall.max.ms.per.request\",\"U32\",\"Most milliseconds for one request.\",{\"default\":5000}],[\"serve\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--method\",\"method\",\"STR\",\"Method of the canary request.\",{\"default\":\"POST\"}],[\"serve\",\"opt\",\"\",\"--mode\",\"mode\",\"ENUM\",\"`canary` hands made-up requests to the component without a socket; `listen` serves.\",{\"default\":\"canary\",\"enum\":[\"canary\",\"listen\"]}],[\"serve\",\"opt\",\"\",\"--ops\",\"ops\",\"PATH\",\"Ops profile whose capabilities the component is given. Without one it may reach nothing outside.\"],[\"serve\",\"opt\",\"\",\"--path\",\"path\",\"STR\",\"Path and query of the canary request, or a whole URI.\",{\"default\":\"/\"}],[\"serve\",\"opt\",\"\",\"--request-body\",\"request.body\",\"BYTES\",\"Body of the canary request: `hex:<digits>`, `b64:<text>` or `@<file>`.\",{\"default\":\"\"}],[\"serve\",\"opt\",\"\",\"--shutdown-grace-ms\",\"shutdown.grace.ms\",\"U32\",\"Milliseconds that running requests are given when the server stops.\",{\"default\":10000}],[\"serve\",\"opt\",\"\",\"--stop-after\",\"stop.after\",\"U32\",\"Number of requests after which to stop; 0 listens until a signal comes, and makes no request in canary mode.\",{\"default\":1}],[\"test\",\"about\",\"Run the tests of an X07 project and report what each of them did. Command: `x07-wasm test`. Report: x07.wasm.test.report@0.1.0.\"],[\"test\",\"flag\",\"\",\"--all\",\"all\",\"Select property tests as well as the others.\"],[\"test\",\"flag\",\"\",\"--allow-empty\",\"allow.empty\",\"Succeed when no test is selected.\"],[\"test\",\"flag\",\"\",\"--exact\",\"exact\",\"Select only the test whose id is the text of --filter.\"],[\"test\",\"flag\",\"\",\"--list\",\"list\",\"List the selected tests and run none.\"],[\"test\",\"flag\",\"\",\"--no-fail-fast\",\"no.fail.fast\",\"Run all tests, whatever the others did.\"],[\"test\",\"flag\",\"\",\"--pbt\",\"pbt\",\"Select property tests in place of the others.\"],[\"test\",\"opt\",\"\",\"--filter\",\"filter\",\"STR\",\"Select only tests whose id contains this text.\"],[\"test\",\"opt\",\"\",\"--jobs\",\"jobs\",\"U32\",\"Tests to run at the same time; by default as many as there are processors.\"],[\"test\",\"opt\",\"\",\"--manifest\",\"manifest\",\"PATH\",\"Manifest of the tests; by default `tests/tests.json` in the folder of the project.\"],[\"test\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel of a call for tests that do not say `solve_fuel`; `none` lifts the limit. By default what the profile says.\"],[\"test\",\"opt\",\"\",\"--module-root\",\"module.root\",\"PATH\",\"Folder in which modules are looked up, in place of those of the project; may be given several times.\",{\"multiple\":true}],[\"test\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project; by default the nearest `x07.json` in the folder of the tests or above it.\"],[\"test\",\"opt\",\"\",\"--repeat\",\"repeat\",\"U32\",\"How often each test is run; outcome and output must be the same each time.\",{\"default\":1}],[\"toolchain-validate\",\"about\",\"Check that the tools a toolchain profile asks for are there in the versions it accepts. Command: `x07-wasm toolchain validate`. Report: x07.wasm.toolchain.validate.report@0.1.0.\"],[\"toolchain-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of toolchain profiles.\",{\"default\":\"arch/wasm/toolchain/index.x07wasm.toolchain.json\"}],[\"toolchain-validate\",\"opt\",\"\",\"--profile\",\"profile\",\"PATH\",\"Toolchain profile file to check against, without a registry.\"],[\"toolchain-validate\",\"opt\",\"\",\"--profile-id\",\"profile_id\",\"STR\",\"Id of the toolchain profile in the registry; by default the default profile of the registry.\"],[\"wit-validate\",\"about\",\"Check the registry of WIT packages and every package it names, offline. Command: `x07-wasm wit validate`. Report: x07.wasm.wit.validate.report@0.1.0.\"],[\"wit-validate\",\"flag\",\"\",\"--list\",\"list\",\"Say in the report that the packages were to be listed. They are checked all the same.\"],[\"wit-validate\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"wit-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of WIT packages. Where a project has none, the packages built into the tool are checked.\",{\"default\":\"arch/wit/index.x07wit.json\"}],[\"wit-validate\",\"opt\",\"\",\"--package\",\"package\",\"STR\",\"Id of a package to check, as `wasi:http@0.2.8`; may be given several times. By default all are checked.\",{\"multiple\":true}]]";
 /// A value of `build --codegen-backend`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuildCodegenBackend {
@@ -1188,6 +2775,372 @@ impl CommandArgs for CompletionsArgs {
         }
     }
 }
+/// A value of `component-build --emit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComponentBuildEmit {
+    /// `solve`
+    Solve,
+    /// `http`
+    Http,
+    /// `http-state-doc`
+    HttpStateDoc,
+    /// `cli`
+    Cli,
+    /// `http-native`
+    HttpNative,
+    /// `cli-native`
+    CliNative,
+    /// `http-adapter`
+    HttpAdapter,
+    /// `cli-adapter`
+    CliAdapter,
+    /// `all`
+    All,
+}
+impl ComponentBuildEmit {
+    /// The value as it is written on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Solve => "solve",
+            Self::Http => "http",
+            Self::HttpStateDoc => "http-state-doc",
+            Self::Cli => "cli",
+            Self::HttpNative => "http-native",
+            Self::CliNative => "cli-native",
+            Self::HttpAdapter => "http-adapter",
+            Self::CliAdapter => "cli-adapter",
+            Self::All => "all",
+        }
+    }
+    /// Reads a value; `None` when it is not one of the list.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "solve" => Some(Self::Solve),
+            "http" => Some(Self::Http),
+            "http-state-doc" => Some(Self::HttpStateDoc),
+            "cli" => Some(Self::Cli),
+            "http-native" => Some(Self::HttpNative),
+            "cli-native" => Some(Self::CliNative),
+            "http-adapter" => Some(Self::HttpAdapter),
+            "cli-adapter" => Some(Self::CliAdapter),
+            "all" => Some(Self::All),
+            _ => None,
+        }
+    }
+}
+/// Arguments of `x07-wasm component build`: Build an X07 project into WASI 0.2 components.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComponentBuildArgs {
+    /// `--clean`: Delete what an earlier build left in the output folder before building.
+    pub clean: bool,
+    /// `--emit`: What to build: `solve` is the program alone, `http` and `cli` are the program composed with an adapter, `http-native` and `cli-native` are the same in one module, and `http-adapter` and `cli-adapter` are the adapters alone. `http-state-doc` also hands a state document to the program and back. `all` is solve, http and cli.
+    pub emit: ComponentBuildEmit,
+    /// `--index`: Registry of component profiles. Where a project has none, the registry built into the tool is used.
+    pub index: ::std::path::PathBuf,
+    /// `--out-dir`: Folder for the components and their manifests.
+    pub out_dir: ::std::path::PathBuf,
+    /// `--profile`: Id of the component profile; by default the default profile of the registry.
+    pub profile: Option<String>,
+    /// `--profile-file`: Component profile file to use as it is, without a registry.
+    pub profile_file: Option<::std::path::PathBuf>,
+    /// `--project`: Manifest of the project.
+    pub project: ::std::path::PathBuf,
+    /// `--wasm-index`: Registry of wasm profiles. Where a project has none, the registry built into the tool is used.
+    pub wasm_index: ::std::path::PathBuf,
+    /// `--wasm-profile`: Id of the wasm profile; by default the default profile of the registry.
+    pub wasm_profile: Option<String>,
+    /// `--wasm-profile-file`: Wasm profile file to use as it is, without a registry.
+    pub wasm_profile_file: Option<::std::path::PathBuf>,
+}
+impl CommandArgs for ComponentBuildArgs {
+    type Report = types::ComponentBuildReport;
+    const SCOPE: &'static str = "component-build";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            clean: matches.get_flag("clean"),
+            emit: matches
+                .get_one::<String>("emit")
+                .map(String::as_str)
+                .and_then(|v| ComponentBuildEmit::parse(v))
+                .unwrap_or_else(|| crate::command_line::absent("emit")),
+            index: matches
+                .get_one::<::std::path::PathBuf>("index")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("index")),
+            out_dir: matches
+                .get_one::<::std::path::PathBuf>("out-dir")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("out-dir")),
+            profile: matches.get_one::<String>("profile").cloned(),
+            profile_file: matches
+                .get_one::<::std::path::PathBuf>("profile-file")
+                .cloned(),
+            project: matches
+                .get_one::<::std::path::PathBuf>("project")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("project")),
+            wasm_index: matches
+                .get_one::<::std::path::PathBuf>("wasm-index")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("wasm-index")),
+            wasm_profile: matches.get_one::<String>("wasm-profile").cloned(),
+            wasm_profile_file: matches
+                .get_one::<::std::path::PathBuf>("wasm-profile-file")
+                .cloned(),
+        }
+    }
+}
+/// A value of `component-compose --adapter`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComponentComposeAdapter {
+    /// `http`
+    Http,
+    /// `http-state-doc`
+    HttpStateDoc,
+    /// `cli`
+    Cli,
+}
+impl ComponentComposeAdapter {
+    /// The value as it is written on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::HttpStateDoc => "http-state-doc",
+            Self::Cli => "cli",
+        }
+    }
+    /// Reads a value; `None` when it is not one of the list.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "http" => Some(Self::Http),
+            "http-state-doc" => Some(Self::HttpStateDoc),
+            "cli" => Some(Self::Cli),
+            _ => None,
+        }
+    }
+}
+/// A value of `component-compose --target`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComponentComposeTarget {
+    /// `http`
+    Http,
+    /// `http-state-doc`
+    HttpStateDoc,
+    /// `cli`
+    Cli,
+}
+impl ComponentComposeTarget {
+    /// The value as it is written on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::HttpStateDoc => "http-state-doc",
+            Self::Cli => "cli",
+        }
+    }
+    /// Reads a value; `None` when it is not one of the list.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "http" => Some(Self::Http),
+            "http-state-doc" => Some(Self::HttpStateDoc),
+            "cli" => Some(Self::Cli),
+            _ => None,
+        }
+    }
+}
+/// Arguments of `x07-wasm component compose`: Plug a solve component into an adapter; the result is a component of a standard world.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComponentComposeArgs {
+    /// `--adapter`: Kind of the adapter.
+    pub adapter: Option<ComponentComposeAdapter>,
+    /// `--adapter-component`: Adapter component; by default the one in target/x07-wasm/component, and where there is none, the one that the tool makes itself.
+    pub adapter_component: Option<::std::path::PathBuf>,
+    /// `--artifact-out`: Where to write the manifest; by default beside the component, with `.manifest.json` appended to its name.
+    pub artifact_out: Option<::std::path::PathBuf>,
+    /// `--out`: Where to write the component.
+    pub out: ::std::path::PathBuf,
+    /// `--solve`: Component that exports x07:solve/handler.
+    pub solve: ::std::path::PathBuf,
+    /// `--target`: Another name of --adapter.
+    pub target: Option<ComponentComposeTarget>,
+    /// `--targets-check`: Also check that the result fits the world of its kind.
+    pub targets_check: bool,
+}
+impl CommandArgs for ComponentComposeArgs {
+    type Report = types::ComponentComposeReport;
+    const SCOPE: &'static str = "component-compose";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            adapter: matches
+                .get_one::<String>("adapter")
+                .map(String::as_str)
+                .and_then(|v| ComponentComposeAdapter::parse(v)),
+            adapter_component: matches
+                .get_one::<::std::path::PathBuf>("adapter-component")
+                .cloned(),
+            artifact_out: matches
+                .get_one::<::std::path::PathBuf>("artifact-out")
+                .cloned(),
+            out: matches
+                .get_one::<::std::path::PathBuf>("out")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("out")),
+            solve: matches
+                .get_one::<::std::path::PathBuf>("solve")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("solve")),
+            target: matches
+                .get_one::<String>("target")
+                .map(String::as_str)
+                .and_then(|v| ComponentComposeTarget::parse(v)),
+            targets_check: matches.get_flag("targets-check"),
+        }
+    }
+}
+/// Arguments of `x07-wasm component profile validate`: Check the registry of component profiles and the profiles it names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComponentProfileValidateArgs {
+    /// `--index`: Registry of component profiles. Where a project has none, the registry built into the tool is used.
+    pub index: ::std::path::PathBuf,
+    /// `--profile`: Id of a profile to check; may be given several times. By default all are checked.
+    pub profile: Vec<String>,
+    /// `--strict`: Count warnings as errors.
+    pub strict: bool,
+}
+impl CommandArgs for ComponentProfileValidateArgs {
+    type Report = types::ComponentProfileValidateReport;
+    const SCOPE: &'static str = "component-profile-validate";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            index: matches
+                .get_one::<::std::path::PathBuf>("index")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("index")),
+            profile: matches
+                .get_many::<String>("profile")
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            strict: matches.get_flag("strict"),
+        }
+    }
+}
+/// Arguments of `x07-wasm component run`: Run a component of the world wasi:cli/command within limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComponentRunArgs {
+    /// `--args-json`: Arguments as a JSON array of strings. The first one is what the component sees as its name; none is added.
+    pub args_json: String,
+    /// `--code-cache`: Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.
+    pub code_cache: bool,
+    /// `--component`: Component to run.
+    pub component: ::std::path::PathBuf,
+    /// `--incidents-dir`: Folder in which failures leave incident bundles.
+    pub incidents_dir: ::std::path::PathBuf,
+    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_fuel: Option<Limit>,
+    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_memory_bytes: Option<Limit>,
+    /// `--max-output-bytes`: Most bytes that the component may write to standard output, and to standard error.
+    pub max_output_bytes: u64,
+    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_table_elements: Option<Limit>,
+    /// `--max-wall-ms`: Milliseconds that the component may run; `none` lifts the limit.
+    pub max_wall_ms: Limit,
+    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.
+    pub max_wasm_stack_bytes: Option<Limit>,
+    /// `--stderr-out`: File for the bytes that the component writes to standard error.
+    pub stderr_out: Option<::std::path::PathBuf>,
+    /// `--stdin`: File with the bytes for standard input.
+    pub stdin: Option<::std::path::PathBuf>,
+    /// `--stdin-b64`: Bytes for standard input in base64.
+    pub stdin_b64: Option<String>,
+    /// `--stdout-out`: File for the bytes that the component writes to standard output.
+    pub stdout_out: Option<::std::path::PathBuf>,
+}
+impl CommandArgs for ComponentRunArgs {
+    type Report = types::ComponentRunReport;
+    const SCOPE: &'static str = "component-run";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            args_json: matches
+                .get_one::<String>("args-json")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("args-json")),
+            code_cache: matches.get_flag("code-cache"),
+            component: matches
+                .get_one::<::std::path::PathBuf>("component")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("component")),
+            incidents_dir: matches
+                .get_one::<::std::path::PathBuf>("incidents-dir")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("incidents-dir")),
+            max_fuel: matches.get_one::<Limit>("max-fuel").cloned(),
+            max_memory_bytes: matches.get_one::<Limit>("max-memory-bytes").cloned(),
+            max_output_bytes: matches
+                .get_one::<u64>("max-output-bytes")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-output-bytes")),
+            max_table_elements: matches.get_one::<Limit>("max-table-elements").cloned(),
+            max_wall_ms: matches
+                .get_one::<Limit>("max-wall-ms")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-wall-ms")),
+            max_wasm_stack_bytes: matches
+                .get_one::<Limit>("max-wasm-stack-bytes")
+                .cloned(),
+            stderr_out: matches.get_one::<::std::path::PathBuf>("stderr-out").cloned(),
+            stdin: matches.get_one::<::std::path::PathBuf>("stdin").cloned(),
+            stdin_b64: matches.get_one::<String>("stdin-b64").cloned(),
+            stdout_out: matches.get_one::<::std::path::PathBuf>("stdout-out").cloned(),
+        }
+    }
+}
+/// Arguments of `x07-wasm component targets`: Check that a component fits a world: it imports nothing else, and exports what the world promises.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ComponentTargetsArgs {
+    /// `--component`: Component to check.
+    pub component: ::std::path::PathBuf,
+    /// `--strict`: Count warnings as errors.
+    pub strict: bool,
+    /// `--wit`: A file of the WIT package that has the world. Packages that it depends on come from arch/wit/index.x07wit.json, or else from the tool.
+    pub wit: ::std::path::PathBuf,
+    /// `--world`: Name of the world.
+    pub world: String,
+}
+impl CommandArgs for ComponentTargetsArgs {
+    type Report = types::ComponentTargetsReport;
+    const SCOPE: &'static str = "component-targets";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            component: matches
+                .get_one::<::std::path::PathBuf>("component")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("component")),
+            strict: matches.get_flag("strict"),
+            wit: matches
+                .get_one::<::std::path::PathBuf>("wit")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("wit")),
+            world: matches
+                .get_one::<String>("world")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("world")),
+        }
+    }
+}
 /// Arguments of `x07-wasm doctor`: Report which tools are there, linked in or on the path, and what is missing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoctorArgs {}
@@ -1212,6 +3165,241 @@ impl CommandArgs for ExplainArgs {
         let _ = matches;
         Self {
             code: matches.get_one::<String>("CODE").cloned(),
+        }
+    }
+}
+/// Arguments of `x07-wasm http contracts validate`: Check the schemas of the HTTP reducer loop and the fixtures in spec/fixtures/http.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpContractsValidateArgs {
+    /// `--strict`: Count warnings as errors.
+    pub strict: bool,
+}
+impl CommandArgs for HttpContractsValidateArgs {
+    type Report = types::HttpContractsValidateReport;
+    const SCOPE: &'static str = "http-contracts-validate";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            strict: matches.get_flag("strict"),
+        }
+    }
+}
+/// Arguments of `x07-wasm http regress from-incident`: Make a regression test of an incident of the HTTP reducer loop.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpRegressFromIncidentArgs {
+    /// `--incident-dir`: Folder of the incident.
+    pub incident_dir: ::std::path::PathBuf,
+    /// `--out-dir`: Folder for the trace and the script.
+    pub out_dir: ::std::path::PathBuf,
+}
+impl CommandArgs for HttpRegressFromIncidentArgs {
+    type Report = types::HttpRegressFromIncidentReport;
+    const SCOPE: &'static str = "http-regress-from-incident";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            incident_dir: matches
+                .get_one::<::std::path::PathBuf>("incident-dir")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("incident-dir")),
+            out_dir: matches
+                .get_one::<::std::path::PathBuf>("out-dir")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("out-dir")),
+        }
+    }
+}
+/// A value of `http-serve --mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpServeMode {
+    /// `canary`
+    Canary,
+    /// `listen`
+    Listen,
+}
+impl HttpServeMode {
+    /// The value as it is written on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Canary => "canary",
+            Self::Listen => "listen",
+        }
+    }
+    /// Reads a value; `None` when it is not one of the list.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "canary" => Some(Self::Canary),
+            "listen" => Some(Self::Listen),
+            _ => None,
+        }
+    }
+}
+/// Arguments of `x07-wasm http serve`: Serve HTTP with a core module that is a reducer, and carry out the effects it asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpServeArgs {
+    /// `--access-log`: Write a line of JSON for each request of a listener to standard error.
+    pub access_log: bool,
+    /// `--addr`: Address to listen on; port 0 takes a free one. Without it, requests come from standard input.
+    pub addr: Option<String>,
+    /// `--arena-cap-bytes`: Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.
+    pub arena_cap_bytes: Option<u64>,
+    /// `--code-cache`: Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.
+    pub code_cache: bool,
+    /// `--component`: Module of the reducer; it exports x07_solve_v2.
+    pub component: ::std::path::PathBuf,
+    /// `--incidents-dir`: Folder in which failures leave incident bundles.
+    pub incidents_dir: ::std::path::PathBuf,
+    /// `--max-concurrent`: Most requests that a listener works on at a time; others wait.
+    pub max_concurrent: u32,
+    /// `--max-effect-results-bytes`: Most bytes of payload in the results of effects of one request.
+    pub max_effect_results_bytes: u32,
+    /// `--max-effect-steps`: Most calls of the reducer for one request.
+    pub max_effect_steps: u32,
+    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_fuel: Option<Limit>,
+    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_memory_bytes: Option<Limit>,
+    /// `--max-output-bytes`: Bytes that the reducer may return; by default what the default wasm profile says.
+    pub max_output_bytes: Option<u64>,
+    /// `--max-request-bytes`: Most bytes in the body of a request.
+    pub max_request_bytes: u32,
+    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_table_elements: Option<Limit>,
+    /// `--max-wall-ms`: Milliseconds for each call of the reducer; `none` lifts the limit.
+    pub max_wall_ms: Limit,
+    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.
+    pub max_wasm_stack_bytes: Option<Limit>,
+    /// `--mode`: `canary` makes one request of its own; `listen` takes requests from --addr, or else as lines of JSON from standard input.
+    pub mode: HttpServeMode,
+    /// `--ops`: Ops profile that says which effects are allowed.
+    pub ops: Option<::std::path::PathBuf>,
+    /// `--stop-after`: Number of requests after which a listener stops; 0 listens until a signal comes.
+    pub stop_after: u32,
+    /// `--trace-out`: File for the trace of the last request, as `http test` replays it.
+    pub trace_out: Option<::std::path::PathBuf>,
+}
+impl CommandArgs for HttpServeArgs {
+    type Report = types::HttpServeReport;
+    const SCOPE: &'static str = "http-serve";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            access_log: matches.get_flag("access-log"),
+            addr: matches.get_one::<String>("addr").cloned(),
+            arena_cap_bytes: matches.get_one::<u64>("arena-cap-bytes").cloned(),
+            code_cache: matches.get_flag("code-cache"),
+            component: matches
+                .get_one::<::std::path::PathBuf>("component")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("component")),
+            incidents_dir: matches
+                .get_one::<::std::path::PathBuf>("incidents-dir")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("incidents-dir")),
+            max_concurrent: matches
+                .get_one::<u32>("max-concurrent")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-concurrent")),
+            max_effect_results_bytes: matches
+                .get_one::<u32>("max-effect-results-bytes")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent(
+                    "max-effect-results-bytes",
+                )),
+            max_effect_steps: matches
+                .get_one::<u32>("max-effect-steps")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-effect-steps")),
+            max_fuel: matches.get_one::<Limit>("max-fuel").cloned(),
+            max_memory_bytes: matches.get_one::<Limit>("max-memory-bytes").cloned(),
+            max_output_bytes: matches.get_one::<u64>("max-output-bytes").cloned(),
+            max_request_bytes: matches
+                .get_one::<u32>("max-request-bytes")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-request-bytes")),
+            max_table_elements: matches.get_one::<Limit>("max-table-elements").cloned(),
+            max_wall_ms: matches
+                .get_one::<Limit>("max-wall-ms")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-wall-ms")),
+            max_wasm_stack_bytes: matches
+                .get_one::<Limit>("max-wasm-stack-bytes")
+                .cloned(),
+            mode: matches
+                .get_one::<String>("mode")
+                .map(String::as_str)
+                .and_then(|v| HttpServeMode::parse(v))
+                .unwrap_or_else(|| crate::command_line::absent("mode")),
+            ops: matches.get_one::<::std::path::PathBuf>("ops").cloned(),
+            stop_after: matches
+                .get_one::<u32>("stop-after")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("stop-after")),
+            trace_out: matches.get_one::<::std::path::PathBuf>("trace-out").cloned(),
+        }
+    }
+}
+/// Arguments of `x07-wasm http test`: Replay traces of an HTTP reducer: each step must give the recorded frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpTestArgs {
+    /// `--arena-cap-bytes`: Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.
+    pub arena_cap_bytes: Option<u64>,
+    /// `--code-cache`: Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.
+    pub code_cache: bool,
+    /// `--component`: Module of the reducer; it exports x07_solve_v2.
+    pub component: ::std::path::PathBuf,
+    /// `--incidents-dir`: Folder in which failures leave incident bundles.
+    pub incidents_dir: ::std::path::PathBuf,
+    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_fuel: Option<Limit>,
+    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_memory_bytes: Option<Limit>,
+    /// `--max-output-bytes`: Bytes that the reducer may return; by default what the default wasm profile says.
+    pub max_output_bytes: Option<u64>,
+    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_table_elements: Option<Limit>,
+    /// `--max-wall-ms`: Milliseconds for each call of the reducer; `none` lifts the limit.
+    pub max_wall_ms: Limit,
+    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.
+    pub max_wasm_stack_bytes: Option<Limit>,
+    /// `--trace`: Trace to replay; may be given several times.
+    pub trace: Vec<::std::path::PathBuf>,
+}
+impl CommandArgs for HttpTestArgs {
+    type Report = types::HttpTestReport;
+    const SCOPE: &'static str = "http-test";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            arena_cap_bytes: matches.get_one::<u64>("arena-cap-bytes").cloned(),
+            code_cache: matches.get_flag("code-cache"),
+            component: matches
+                .get_one::<::std::path::PathBuf>("component")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("component")),
+            incidents_dir: matches
+                .get_one::<::std::path::PathBuf>("incidents-dir")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("incidents-dir")),
+            max_fuel: matches.get_one::<Limit>("max-fuel").cloned(),
+            max_memory_bytes: matches.get_one::<Limit>("max-memory-bytes").cloned(),
+            max_output_bytes: matches.get_one::<u64>("max-output-bytes").cloned(),
+            max_table_elements: matches.get_one::<Limit>("max-table-elements").cloned(),
+            max_wall_ms: matches
+                .get_one::<Limit>("max-wall-ms")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-wall-ms")),
+            max_wasm_stack_bytes: matches
+                .get_one::<Limit>("max-wasm-stack-bytes")
+                .cloned(),
+            trace: matches
+                .get_many::<::std::path::PathBuf>("trace")
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
         }
     }
 }
@@ -1274,6 +3462,8 @@ impl RunCodegenBackend {
 pub struct RunArgs {
     /// `--arena-cap-bytes`: Bytes of memory that the program may use as its arena, at most 4294967295; by default what the profile says.
     pub arena_cap_bytes: Option<u64>,
+    /// `--code-cache`: Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.
+    pub code_cache: bool,
     /// `--codegen-backend`: Code generator to use in place of the one that the profile names.
     pub codegen_backend: Option<RunCodegenBackend>,
     /// `--incidents-dir`: Folder in which a failed run leaves its incident bundle.
@@ -1318,6 +3508,7 @@ impl CommandArgs for RunArgs {
         let _ = matches;
         Self {
             arena_cap_bytes: matches.get_one::<u64>("arena-cap-bytes").cloned(),
+            code_cache: matches.get_flag("code-cache"),
             codegen_backend: matches
                 .get_one::<String>("codegen-backend")
                 .map(String::as_str)
@@ -1379,6 +3570,238 @@ impl CommandArgs for SchemaShowArgs {
                 .get_one::<String>("ID")
                 .cloned()
                 .unwrap_or_else(|| crate::command_line::absent("ID")),
+        }
+    }
+}
+/// A value of `serve --allocator`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServeAllocator {
+    /// `on_demand`
+    OnDemand,
+    /// `pooling`
+    Pooling,
+}
+impl ServeAllocator {
+    /// The value as it is written on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OnDemand => "on_demand",
+            Self::Pooling => "pooling",
+        }
+    }
+    /// Reads a value; `None` when it is not one of the list.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "on_demand" => Some(Self::OnDemand),
+            "pooling" => Some(Self::Pooling),
+            _ => None,
+        }
+    }
+}
+/// A value of `serve --mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServeMode {
+    /// `canary`
+    Canary,
+    /// `listen`
+    Listen,
+}
+impl ServeMode {
+    /// The value as it is written on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Canary => "canary",
+            Self::Listen => "listen",
+        }
+    }
+    /// Reads a value; `None` when it is not one of the list.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "canary" => Some(Self::Canary),
+            "listen" => Some(Self::Listen),
+            _ => None,
+        }
+    }
+}
+/// Arguments of `x07-wasm serve`: Serve HTTP with a component of the world wasi:http/proxy, or try it with requests of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServeArgs {
+    /// `--access-log`: Write a line of JSON for each request to standard error.
+    pub access_log: bool,
+    /// `--addr`: Address to listen on; port 0 takes a free one.
+    pub addr: String,
+    /// `--allocator`: Where instances get their memory from; by default what the wasm profile says, and in listen mode a pool where memory and tables are limited.
+    pub allocator: Option<ServeAllocator>,
+    /// `--body-timeout-ms`: Milliseconds in which the body of a request must arrive.
+    pub body_timeout_ms: u32,
+    /// `--code-cache`: Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.
+    pub code_cache: bool,
+    /// `--component`: Component to serve with.
+    pub component: ::std::path::PathBuf,
+    /// `--evidence-in`: Recorded values to replay.
+    pub evidence_in: Option<::std::path::PathBuf>,
+    /// `--evidence-out`: File in which the values of clocks and random numbers are recorded; for one canary request under an ops profile.
+    pub evidence_out: Option<::std::path::PathBuf>,
+    /// `--header`: Header of the canary request, as `name: value`; may be given several times.
+    pub header: Vec<String>,
+    /// `--header-timeout-ms`: Milliseconds in which the head of a request must arrive.
+    pub header_timeout_ms: u32,
+    /// `--hot-path`: Leave bodies out of reports and incidents where that is possible.
+    pub hot_path: bool,
+    /// `--idle-timeout-ms`: Milliseconds after which a connection without a request is closed.
+    pub idle_timeout_ms: u32,
+    /// `--incidents-dir`: Folder in which failures leave incident bundles.
+    pub incidents_dir: ::std::path::PathBuf,
+    /// `--max-concurrent`: Most requests that are worked on at a time; others wait.
+    pub max_concurrent: u32,
+    /// `--max-connections`: Most connections at a time.
+    pub max_connections: u32,
+    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_fuel: Option<Limit>,
+    /// `--max-header-bytes`: Most bytes in the head of a request: request line and headers. At least 8192.
+    pub max_header_bytes: u32,
+    /// `--max-headers`: Most headers of a request.
+    pub max_headers: u32,
+    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_memory_bytes: Option<Limit>,
+    /// `--max-request-bytes`: Most bytes in the body of a request.
+    pub max_request_bytes: u32,
+    /// `--max-response-bytes`: Most bytes in the body of a response.
+    pub max_response_bytes: u32,
+    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.
+    pub max_table_elements: Option<Limit>,
+    /// `--max-wall-ms-per-request`: Most milliseconds for one request.
+    pub max_wall_ms_per_request: u32,
+    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.
+    pub max_wasm_stack_bytes: Option<Limit>,
+    /// `--method`: Method of the canary request.
+    pub method: String,
+    /// `--mode`: `canary` hands made-up requests to the component without a socket; `listen` serves.
+    pub mode: ServeMode,
+    /// `--ops`: Ops profile whose capabilities the component is given. Without one it may reach nothing outside.
+    pub ops: Option<::std::path::PathBuf>,
+    /// `--path`: Path and query of the canary request, or a whole URI.
+    pub path: String,
+    /// `--request-body`: Body of the canary request: `hex:<digits>`, `b64:<text>` or `@<file>`.
+    pub request_body: String,
+    /// `--shutdown-grace-ms`: Milliseconds that running requests are given when the server stops.
+    pub shutdown_grace_ms: u32,
+    /// `--stop-after`: Number of requests after which to stop; 0 listens until a signal comes, and makes no request in canary mode.
+    pub stop_after: u32,
+}
+impl CommandArgs for ServeArgs {
+    type Report = types::ServeReport;
+    const SCOPE: &'static str = "serve";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            access_log: matches.get_flag("access-log"),
+            addr: matches
+                .get_one::<String>("addr")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("addr")),
+            allocator: matches
+                .get_one::<String>("allocator")
+                .map(String::as_str)
+                .and_then(|v| ServeAllocator::parse(v)),
+            body_timeout_ms: matches
+                .get_one::<u32>("body-timeout-ms")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("body-timeout-ms")),
+            code_cache: matches.get_flag("code-cache"),
+            component: matches
+                .get_one::<::std::path::PathBuf>("component")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("component")),
+            evidence_in: matches.get_one::<::std::path::PathBuf>("evidence-in").cloned(),
+            evidence_out: matches
+                .get_one::<::std::path::PathBuf>("evidence-out")
+                .cloned(),
+            header: matches
+                .get_many::<String>("header")
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            header_timeout_ms: matches
+                .get_one::<u32>("header-timeout-ms")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("header-timeout-ms")),
+            hot_path: matches.get_flag("hot-path"),
+            idle_timeout_ms: matches
+                .get_one::<u32>("idle-timeout-ms")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("idle-timeout-ms")),
+            incidents_dir: matches
+                .get_one::<::std::path::PathBuf>("incidents-dir")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("incidents-dir")),
+            max_concurrent: matches
+                .get_one::<u32>("max-concurrent")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-concurrent")),
+            max_connections: matches
+                .get_one::<u32>("max-connections")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-connections")),
+            max_fuel: matches.get_one::<Limit>("max-fuel").cloned(),
+            max_header_bytes: matches
+                .get_one::<u32>("max-header-bytes")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-header-bytes")),
+            max_headers: matches
+                .get_one::<u32>("max-headers")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-headers")),
+            max_memory_bytes: matches.get_one::<Limit>("max-memory-bytes").cloned(),
+            max_request_bytes: matches
+                .get_one::<u32>("max-request-bytes")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-request-bytes")),
+            max_response_bytes: matches
+                .get_one::<u32>("max-response-bytes")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("max-response-bytes")),
+            max_table_elements: matches.get_one::<Limit>("max-table-elements").cloned(),
+            max_wall_ms_per_request: matches
+                .get_one::<u32>("max-wall-ms-per-request")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent(
+                    "max-wall-ms-per-request",
+                )),
+            max_wasm_stack_bytes: matches
+                .get_one::<Limit>("max-wasm-stack-bytes")
+                .cloned(),
+            method: matches
+                .get_one::<String>("method")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("method")),
+            mode: matches
+                .get_one::<String>("mode")
+                .map(String::as_str)
+                .and_then(|v| ServeMode::parse(v))
+                .unwrap_or_else(|| crate::command_line::absent("mode")),
+            ops: matches.get_one::<::std::path::PathBuf>("ops").cloned(),
+            path: matches
+                .get_one::<String>("path")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("path")),
+            request_body: matches
+                .get_one::<String>("request-body")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("request-body")),
+            shutdown_grace_ms: matches
+                .get_one::<u32>("shutdown-grace-ms")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("shutdown-grace-ms")),
+            stop_after: matches
+                .get_one::<u32>("stop-after")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("stop-after")),
         }
     }
 }
@@ -1467,6 +3890,39 @@ impl CommandArgs for ToolchainValidateArgs {
         }
     }
 }
+/// Arguments of `x07-wasm wit validate`: Check the registry of WIT packages and every package it names, offline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WitValidateArgs {
+    /// `--index`: Registry of WIT packages. Where a project has none, the packages built into the tool are checked.
+    pub index: ::std::path::PathBuf,
+    /// `--list`: Say in the report that the packages were to be listed. They are checked all the same.
+    pub list: bool,
+    /// `--package`: Id of a package to check, as `wasi:http@0.2.8`; may be given several times. By default all are checked.
+    pub package: Vec<String>,
+    /// `--strict`: Count warnings as errors.
+    pub strict: bool,
+}
+impl CommandArgs for WitValidateArgs {
+    type Report = types::WitValidateReport;
+    const SCOPE: &'static str = "wit-validate";
+    fn from_matches(matches: &::clap::ArgMatches) -> Self {
+        let _ = matches;
+        Self {
+            index: matches
+                .get_one::<::std::path::PathBuf>("index")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("index")),
+            list: matches.get_flag("list"),
+            package: matches
+                .get_many::<String>("package")
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect(),
+            strict: matches.get_flag("strict"),
+        }
+    }
+}
 /// A parsed command line. Dispatch matches on it exhaustively, so a command without a
 /// handler, or a handler without a command, does not compile.
 #[derive(Clone, Debug, PartialEq)]
@@ -1479,10 +3935,28 @@ pub enum Invocation {
     CliSpecrowsCheck(CliSpecrowsCheckArgs),
     /// `x07-wasm completions`
     Completions(CompletionsArgs),
+    /// `x07-wasm component build`
+    ComponentBuild(ComponentBuildArgs),
+    /// `x07-wasm component compose`
+    ComponentCompose(ComponentComposeArgs),
+    /// `x07-wasm component profile validate`
+    ComponentProfileValidate(ComponentProfileValidateArgs),
+    /// `x07-wasm component run`
+    ComponentRun(ComponentRunArgs),
+    /// `x07-wasm component targets`
+    ComponentTargets(ComponentTargetsArgs),
     /// `x07-wasm doctor`
     Doctor(DoctorArgs),
     /// `x07-wasm explain`
     Explain(ExplainArgs),
+    /// `x07-wasm http contracts validate`
+    HttpContractsValidate(HttpContractsValidateArgs),
+    /// `x07-wasm http regress from-incident`
+    HttpRegressFromIncident(HttpRegressFromIncidentArgs),
+    /// `x07-wasm http serve`
+    HttpServe(HttpServeArgs),
+    /// `x07-wasm http test`
+    HttpTest(HttpTestArgs),
     /// `x07-wasm profile validate`
     ProfileValidate(ProfileValidateArgs),
     /// `x07-wasm run`
@@ -1491,10 +3965,14 @@ pub enum Invocation {
     SchemaList(SchemaListArgs),
     /// `x07-wasm schema show`
     SchemaShow(SchemaShowArgs),
+    /// `x07-wasm serve`
+    Serve(ServeArgs),
     /// `x07-wasm test`
     Test(TestArgs),
     /// `x07-wasm toolchain validate`
     ToolchainValidate(ToolchainValidateArgs),
+    /// `x07-wasm wit validate`
+    WitValidate(WitValidateArgs),
 }
 impl Invocation {
     /// The invocation of the command with this scope; `None` for an unknown scope.
@@ -1509,8 +3987,43 @@ impl Invocation {
             "completions" => {
                 Some(Self::Completions(CompletionsArgs::from_matches(matches)))
             }
+            "component-build" => {
+                Some(Self::ComponentBuild(ComponentBuildArgs::from_matches(matches)))
+            }
+            "component-compose" => {
+                Some(Self::ComponentCompose(ComponentComposeArgs::from_matches(matches)))
+            }
+            "component-profile-validate" => {
+                Some(
+                    Self::ComponentProfileValidate(
+                        ComponentProfileValidateArgs::from_matches(matches),
+                    ),
+                )
+            }
+            "component-run" => {
+                Some(Self::ComponentRun(ComponentRunArgs::from_matches(matches)))
+            }
+            "component-targets" => {
+                Some(Self::ComponentTargets(ComponentTargetsArgs::from_matches(matches)))
+            }
             "doctor" => Some(Self::Doctor(DoctorArgs::from_matches(matches))),
             "explain" => Some(Self::Explain(ExplainArgs::from_matches(matches))),
+            "http-contracts-validate" => {
+                Some(
+                    Self::HttpContractsValidate(
+                        HttpContractsValidateArgs::from_matches(matches),
+                    ),
+                )
+            }
+            "http-regress-from-incident" => {
+                Some(
+                    Self::HttpRegressFromIncident(
+                        HttpRegressFromIncidentArgs::from_matches(matches),
+                    ),
+                )
+            }
+            "http-serve" => Some(Self::HttpServe(HttpServeArgs::from_matches(matches))),
+            "http-test" => Some(Self::HttpTest(HttpTestArgs::from_matches(matches))),
             "profile-validate" => {
                 Some(Self::ProfileValidate(ProfileValidateArgs::from_matches(matches)))
             }
@@ -1521,11 +4034,15 @@ impl Invocation {
             "schema-show" => {
                 Some(Self::SchemaShow(SchemaShowArgs::from_matches(matches)))
             }
+            "serve" => Some(Self::Serve(ServeArgs::from_matches(matches))),
             "test" => Some(Self::Test(TestArgs::from_matches(matches))),
             "toolchain-validate" => {
                 Some(
                     Self::ToolchainValidate(ToolchainValidateArgs::from_matches(matches)),
                 )
+            }
+            "wit-validate" => {
+                Some(Self::WitValidate(WitValidateArgs::from_matches(matches)))
             }
             _ => None,
         }

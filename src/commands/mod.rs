@@ -6,15 +6,19 @@ mod build;
 mod check;
 mod cli_specrows_check;
 mod completions;
+mod component;
 mod doctor;
 mod explain;
+mod http;
 mod nearest;
 mod profile_validate;
 mod run;
 mod schema_list;
 mod schema_show;
+mod serve;
 mod test;
 mod toolchain_validate;
+mod wit_validate;
 
 use crate::report::emit::{self, Finished};
 use crate::report::{Code, Context, Diag};
@@ -41,14 +45,25 @@ pub fn dispatch(invocation: Invocation, context: Context) -> Finished {
         Invocation::Check(args) => handle(args, context),
         Invocation::CliSpecrowsCheck(args) => handle(args, context),
         Invocation::Completions(args) => handle(args, context),
+        Invocation::ComponentBuild(args) => handle(args, context),
+        Invocation::ComponentCompose(args) => handle(args, context),
+        Invocation::ComponentProfileValidate(args) => handle(args, context),
+        Invocation::ComponentRun(args) => handle(args, context),
+        Invocation::ComponentTargets(args) => handle(args, context),
         Invocation::Doctor(args) => handle(args, context),
         Invocation::Explain(args) => handle(args, context),
+        Invocation::HttpContractsValidate(args) => handle(args, context),
+        Invocation::HttpRegressFromIncident(args) => handle(args, context),
+        Invocation::HttpServe(args) => handle(args, context),
+        Invocation::HttpTest(args) => handle(args, context),
         Invocation::ProfileValidate(args) => handle(args, context),
         Invocation::Run(args) => handle(args, context),
         Invocation::SchemaList(args) => handle(args, context),
         Invocation::SchemaShow(args) => handle(args, context),
+        Invocation::Serve(args) => handle(args, context),
         Invocation::Test(args) => handle(args, context),
         Invocation::ToolchainValidate(args) => handle(args, context),
+        Invocation::WitValidate(args) => handle(args, context),
     }
 }
 

@@ -209,7 +209,7 @@ impl Call<'_> {
             wall_ms: self.args.max_wall_ms,
         };
         let config = match engine_config(&self.selected.profile.runtime, overrides, stack, self.selected.builtin) {
-            Ok(config) => config,
+            Ok(config) => config.with_user_cache(self.args.code_cache),
             Err(error) => {
                 context.push(Diag::new(Code::CliArgsInvalid, error.to_string()).data("stage", "limits"));
                 return None;

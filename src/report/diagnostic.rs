@@ -33,6 +33,23 @@ impl Diag {
         }))
     }
 
+    /// An error that a guest program raised, under a code that need not be in the catalogue. The
+    /// code must be one that a report can carry.
+    #[must_use]
+    pub fn of_guest(code: &str, message: impl Into<String>) -> Self {
+        Self(Box::new(Diagnostic {
+            code: code.to_owned(),
+            severity: Severity::Error,
+            stage: Stage::Run,
+            message: message_text(message.into()),
+            data: None,
+            loc: None,
+            notes: None,
+            quickfix: None,
+            related: None,
+        }))
+    }
+
     /// In another stage than the usual one.
     #[must_use]
     pub fn stage(mut self, stage: Stage) -> Self {

@@ -195,9 +195,9 @@ fn programs_that_the_documentation_shows_are_the_examples() {
         .filter_map(|b| serde_json::from_str(&b.text).ok())
         .filter(|v: &Value| v["kind"] == "entry")
         .collect();
-    let file = fs::read_to_string(root().join("examples/echo/src/main.x07.json")).expect("readable");
+    let file = fs::read_to_string(root().join("examples/solve_pure_echo/src/main.x07.json")).expect("readable");
     let echo: Value = serde_json::from_str(&file).expect("JSON");
-    assert_eq!(shown, [echo], "the guide shows another program than examples/echo");
+    assert_eq!(shown, [echo], "the guide shows another program than examples/solve_pure_echo");
 }
 
 #[test]

@@ -5,7 +5,16 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The example projects, by name.
-const EXAMPLES: [&str; 4] = ["echo", "json_field", "spin", "word_count"];
+const EXAMPLES: [&str; 8] = [
+    "http_bad_response",
+    "http_echo",
+    "http_hello",
+    "http_spin",
+    "json_field",
+    "solve_pure_echo",
+    "spin",
+    "word_count",
+];
 
 /// The names of an example's cases, sorted.
 fn cases(example: &str) -> Vec<String> {
@@ -56,7 +65,13 @@ fn every_example_is_known_here() {
 
 #[test]
 fn echo_gives_every_input_back() {
-    check("echo");
+    check("solve_pure_echo");
+}
+
+#[test]
+fn http_programs_answer_envelopes() {
+    check("http_echo");
+    check("http_hello");
 }
 
 #[test]

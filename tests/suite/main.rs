@@ -18,6 +18,11 @@
 //! | `fuzz` | the compiler and changed texts of programs |
 //! | `examples` | the example projects and their cases |
 //! | `documentation` | the commands in README and docs |
+//! | `other_hosts` | our components under hosts of others, where those are installed |
+//! | `phases` | the commands of the phases, as they are written, with no other tool installed |
+//! | `wit`, `component_*` | WIT packages, component profiles; components: built, composed, checked, run |
+//! | `serve`, `http_reducer` | the HTTP hosts: of components, and of reducers in core modules |
+//! | `capabilities` | what an ops profile allows |
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -32,6 +37,8 @@ mod hostile;
 mod language;
 mod machine;
 mod oracle;
+mod other_hosts;
+mod phases;
 mod registries;
 mod run;
 mod support;

@@ -35,6 +35,9 @@ pub struct Target {
     pub initial_memory_bytes: u32,
     /// Largest size of the memory, in bytes, a multiple of 65536 and not less than the initial size.
     pub max_memory_bytes: u32,
+    /// Address at which static data begins, rounded up to 16; the heap begins behind the data. 0
+    /// for a module that has its memory to itself; more for one that is linked above another.
+    pub static_base: u32,
     /// Name and version of the producing tool, separated by a space, for the producers section.
     pub producer: String,
     /// Whether to leave out what only explains the module: the names of functions and the table of

@@ -60,7 +60,9 @@ impl Tasks {
 struct Data {
     bytes: Vec<u8>,
     literals: Vec<Literal>,
-    /// The padded size.
+    /// Address of the first byte.
+    base: u32,
+    /// First address behind them, padding included.
     end: u32,
 }
 
@@ -128,7 +130,7 @@ pub(super) fn assemble(program: &Program, target: &Target, exported: &[Helper]) 
     module.section(&code.section);
     if !data.bytes.is_empty() {
         let mut section = DataSection::new();
-        section.active(0, &ConstExpr::i32_const(0), data.bytes);
+        section.active(0, &ConstExpr::i32_const(data.base.cast_signed()), data.bytes);
         module.section(&section);
     }
     if !target.strip {
@@ -157,19 +159,20 @@ fn check_memory(target: &Target) -> Result<(), EmitError> {
     Err(EmitError::Memory { reason: problem })
 }
 
-/// Places the literals one after another from address 0. One that is the start or the end of another
+/// Places the literals one after another from the base of the target. One that is the start or the end of another
 /// lies in that one.
 fn lay_out(program: &Program, target: &Target) -> Result<Data, EmitError> {
     let available = u64::from(target.initial_memory_bytes);
     let hosts = hosts(&program.data);
     let own = program.data.iter().zip(&hosts).filter(|(_, host)| host.is_none());
     let size: u64 = own.map(|(literal, _)| literal.len() as u64).sum();
-    let needed = size.next_multiple_of(DATA_ALIGN);
+    let base = u64::from(target.static_base).next_multiple_of(DATA_ALIGN);
+    let needed = base + size.next_multiple_of(DATA_ALIGN);
     let too_large = EmitError::StaticDataTooLarge { needed, available };
     if needed > available {
         return Err(too_large);
     }
-    let Ok(end) = u32::try_from(needed) else { return Err(too_large) };
+    let (Ok(end), Ok(first)) = (u32::try_from(needed), usize::try_from(base)) else { return Err(too_large) };
     let mut bytes = Vec::new();
     let mut addresses: Vec<usize> = vec![0; program.data.len()];
     for ((address, literal), host) in addresses.iter_mut().zip(&program.data).zip(&hosts) {
@@ -187,11 +190,11 @@ fn lay_out(program: &Program, target: &Target) -> Result<Data, EmitError> {
             inside += offset;
             at = *host;
         }
-        let address = addresses.get(at).map_or(0, |address| address + inside);
+        let address = first + addresses.get(at).map_or(0, |address| address + inside);
         // Both fit 32 bits, since the whole does. wasm writes them as signed numbers.
         literals.push(Literal { address: address as u32 as i32, length: literal.len() as u32 as i32 });
     }
-    Ok(Data { bytes, literals, end })
+    Ok(Data { bytes, literals, base: base as u32, end })
 }
 
 /// For each literal another, longer one that ends or starts with it, and where in that one it starts.

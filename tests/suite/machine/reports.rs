@@ -52,7 +52,7 @@ const CASES: [Case; 12] = [
 
 /// A folder with the projects that the lines name.
 fn projects() -> Place {
-    let place = Place::with_example("echo");
+    let place = Place::with_example("solve_pure_echo");
     copy_tree(&root().join("examples/word_count"), &place.path("word_count"));
     place
 }
@@ -200,7 +200,7 @@ fn people_get_the_same_verdict_without_a_report() {
 
 #[test]
 fn a_successful_build_says_ok_and_run_prints_nothing_but_the_output() {
-    let place = Place::with_example("echo");
+    let place = Place::with_example("solve_pure_echo");
     let run = place.run("build --project echo/x07.json --out out.wasm");
     assert_eq!((run.status, run.stdout.as_slice()), (0, &b""[..]));
     assert!(run.stderr.lines().any(|l| l.starts_with("ok")), "{}", run.stderr);
@@ -210,7 +210,7 @@ fn a_successful_build_says_ok_and_run_prints_nothing_but_the_output() {
 
 #[test]
 fn a_report_takes_standard_output_for_itself() {
-    let place = Place::with_example("echo");
+    let place = Place::with_example("solve_pure_echo");
     let run = place.run("run --project echo/x07.json --input-hex 00ff0a --json");
     let report = run.ok();
     assert_eq!(report["result"]["output"]["bytes_len"], 3);
