@@ -3,7 +3,7 @@
 use crate::contract::{Contract, ContractInfo, Envelope, Report, Role};
 use crate::types;
 /// Every contract, sorted by id.
-pub static CONTRACTS: [ContractInfo; 117usize] = [
+pub static CONTRACTS: [ContractInfo; 118usize] = [
     ContractInfo {
         id: "https://x07.io/spec/x07-app.backend.request.schema.json",
         file: "x07-app.backend.request.schema.json",
@@ -219,6 +219,14 @@ pub static CONTRACTS: [ContractInfo; 117usize] = [
         schema_versions: &[],
         role: Role::Document,
         text: include_str!("../schemas/x07-http.frame.schema.json"),
+    },
+    ContractInfo {
+        id: "https://x07.io/spec/x07-http.incident.schema.json",
+        file: "x07-http.incident.schema.json",
+        schema_version: None,
+        schema_versions: &[],
+        role: Role::Document,
+        text: include_str!("../schemas/x07-http.incident.schema.json"),
     },
     ContractInfo {
         id: "https://x07.io/spec/x07-http.request.envelope.schema.json",
@@ -1053,44 +1061,47 @@ impl Contract for types::HttpEffect {
 impl Contract for types::HttpFrame {
     const INFO: &'static ContractInfo = &CONTRACTS[26usize];
 }
-impl Contract for types::HttpRequestEnvelope {
+impl Contract for types::HttpIncident {
     const INFO: &'static ContractInfo = &CONTRACTS[27usize];
 }
-impl Contract for types::HttpResponseEnvelope {
+impl Contract for types::HttpRequestEnvelope {
     const INFO: &'static ContractInfo = &CONTRACTS[28usize];
 }
-impl Contract for types::HttpTrace {
+impl Contract for types::HttpResponseEnvelope {
     const INFO: &'static ContractInfo = &CONTRACTS[29usize];
 }
-impl Contract for types::Lock {
+impl Contract for types::HttpTrace {
     const INFO: &'static ContractInfo = &CONTRACTS[30usize];
 }
-impl Contract for types::MetricsSnapshot {
+impl Contract for types::Lock {
     const INFO: &'static ContractInfo = &CONTRACTS[31usize];
 }
-impl Contract for types::Package {
+impl Contract for types::MetricsSnapshot {
     const INFO: &'static ContractInfo = &CONTRACTS[32usize];
 }
-impl Contract for types::PolicyCard {
+impl Contract for types::Package {
     const INFO: &'static ContractInfo = &CONTRACTS[33usize];
 }
-impl Contract for types::Project {
+impl Contract for types::PolicyCard {
     const INFO: &'static ContractInfo = &CONTRACTS[34usize];
 }
-impl Contract for types::ProvenanceDsseEnvelope {
+impl Contract for types::Project {
     const INFO: &'static ContractInfo = &CONTRACTS[35usize];
 }
-impl Contract for types::ProvenanceSlsaAttestation {
+impl Contract for types::ProvenanceDsseEnvelope {
     const INFO: &'static ContractInfo = &CONTRACTS[36usize];
 }
-impl Contract for types::SloProfile {
+impl Contract for types::ProvenanceSlsaAttestation {
     const INFO: &'static ContractInfo = &CONTRACTS[37usize];
 }
-impl Contract for types::TestsManifest {
+impl Contract for types::SloProfile {
     const INFO: &'static ContractInfo = &CONTRACTS[38usize];
 }
-impl Contract for types::AppBuildReport {
+impl Contract for types::TestsManifest {
     const INFO: &'static ContractInfo = &CONTRACTS[39usize];
+}
+impl Contract for types::AppBuildReport {
+    const INFO: &'static ContractInfo = &CONTRACTS[40usize];
 }
 impl Report for types::AppBuildReport {
     const COMMAND: &'static str = "x07-wasm.app.build";
@@ -1110,7 +1121,7 @@ impl Report for types::AppBuildReport {
     }
 }
 impl Contract for types::AppContractsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[40usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[41usize];
 }
 impl Report for types::AppContractsValidateReport {
     const COMMAND: &'static str = "x07-wasm.app.contracts.validate";
@@ -1130,7 +1141,7 @@ impl Report for types::AppContractsValidateReport {
     }
 }
 impl Contract for types::AppPackReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[41usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[42usize];
 }
 impl Report for types::AppPackReport {
     const COMMAND: &'static str = "x07-wasm.app.pack";
@@ -1150,7 +1161,7 @@ impl Report for types::AppPackReport {
     }
 }
 impl Contract for types::AppProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[42usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[43usize];
 }
 impl Report for types::AppProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.app.profile.validate";
@@ -1170,7 +1181,7 @@ impl Report for types::AppProfileValidateReport {
     }
 }
 impl Contract for types::AppRegressFromIncidentReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[43usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[44usize];
 }
 impl Report for types::AppRegressFromIncidentReport {
     const COMMAND: &'static str = "x07-wasm.app.regress.from_incident";
@@ -1190,7 +1201,7 @@ impl Report for types::AppRegressFromIncidentReport {
     }
 }
 impl Contract for types::AppServeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[44usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[45usize];
 }
 impl Report for types::AppServeReport {
     const COMMAND: &'static str = "x07-wasm.app.serve";
@@ -1210,7 +1221,7 @@ impl Report for types::AppServeReport {
     }
 }
 impl Contract for types::AppTestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[45usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[46usize];
 }
 impl Report for types::AppTestReport {
     const COMMAND: &'static str = "x07-wasm.app.test";
@@ -1230,7 +1241,7 @@ impl Report for types::AppTestReport {
     }
 }
 impl Contract for types::AppVerifyReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[46usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[47usize];
 }
 impl Report for types::AppVerifyReport {
     const COMMAND: &'static str = "x07-wasm.app.verify";
@@ -1250,10 +1261,10 @@ impl Report for types::AppVerifyReport {
     }
 }
 impl Contract for types::WasmArtifact {
-    const INFO: &'static ContractInfo = &CONTRACTS[47usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[48usize];
 }
 impl Contract for types::BuildReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[48usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[49usize];
 }
 impl Report for types::BuildReport {
     const COMMAND: &'static str = "x07-wasm.build";
@@ -1273,10 +1284,10 @@ impl Report for types::BuildReport {
     }
 }
 impl Contract for types::WasmCapsEvidence {
-    const INFO: &'static ContractInfo = &CONTRACTS[49usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[50usize];
 }
 impl Contract for types::CapsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[50usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[51usize];
 }
 impl Report for types::CapsValidateReport {
     const COMMAND: &'static str = "x07-wasm.caps.validate";
@@ -1296,7 +1307,7 @@ impl Report for types::CapsValidateReport {
     }
 }
 impl Contract for types::CheckReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[51usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[52usize];
 }
 impl Report for types::CheckReport {
     const COMMAND: &'static str = "x07-wasm.check";
@@ -1316,7 +1327,7 @@ impl Report for types::CheckReport {
     }
 }
 impl Contract for types::CliParseReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[52usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[53usize];
 }
 impl Report for types::CliParseReport {
     const COMMAND: &'static str = "x07-wasm.cli.parse";
@@ -1336,7 +1347,7 @@ impl Report for types::CliParseReport {
     }
 }
 impl Contract for types::CliSpecrowsCheckReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[53usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[54usize];
 }
 impl Report for types::CliSpecrowsCheckReport {
     const COMMAND: &'static str = "x07-wasm.cli.specrows.check";
@@ -1356,10 +1367,10 @@ impl Report for types::CliSpecrowsCheckReport {
     }
 }
 impl Contract for types::Commands {
-    const INFO: &'static ContractInfo = &CONTRACTS[54usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[55usize];
 }
 impl Contract for types::CompletionsReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[56usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[57usize];
 }
 impl Report for types::CompletionsReport {
     const COMMAND: &'static str = "x07-wasm.completions";
@@ -1379,10 +1390,10 @@ impl Report for types::CompletionsReport {
     }
 }
 impl Contract for types::WasmComponentArtifact {
-    const INFO: &'static ContractInfo = &CONTRACTS[57usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[58usize];
 }
 impl Contract for types::ComponentBuildReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[58usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[59usize];
 }
 impl Report for types::ComponentBuildReport {
     const COMMAND: &'static str = "x07-wasm.component.build";
@@ -1402,7 +1413,7 @@ impl Report for types::ComponentBuildReport {
     }
 }
 impl Contract for types::ComponentComposeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[59usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[60usize];
 }
 impl Report for types::ComponentComposeReport {
     const COMMAND: &'static str = "x07-wasm.component.compose";
@@ -1422,10 +1433,10 @@ impl Report for types::ComponentComposeReport {
     }
 }
 impl Contract for types::WasmComponentProfile {
-    const INFO: &'static ContractInfo = &CONTRACTS[60usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[61usize];
 }
 impl Contract for types::ComponentProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[61usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[62usize];
 }
 impl Report for types::ComponentProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.component.profile.validate";
@@ -1445,7 +1456,7 @@ impl Report for types::ComponentProfileValidateReport {
     }
 }
 impl Contract for types::ComponentRunReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[62usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[63usize];
 }
 impl Report for types::ComponentRunReport {
     const COMMAND: &'static str = "x07-wasm.component.run";
@@ -1465,7 +1476,7 @@ impl Report for types::ComponentRunReport {
     }
 }
 impl Contract for types::ComponentTargetsReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[63usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[64usize];
 }
 impl Report for types::ComponentTargetsReport {
     const COMMAND: &'static str = "x07-wasm.component.targets";
@@ -1485,7 +1496,7 @@ impl Report for types::ComponentTargetsReport {
     }
 }
 impl Contract for types::DeployPlanReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[64usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[65usize];
 }
 impl Report for types::DeployPlanReport {
     const COMMAND: &'static str = "x07-wasm.deploy.plan";
@@ -1505,7 +1516,7 @@ impl Report for types::DeployPlanReport {
     }
 }
 impl Contract for types::DeviceBuildReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[65usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[66usize];
 }
 impl Report for types::DeviceBuildReport {
     const COMMAND: &'static str = "x07-wasm.device.build";
@@ -1525,7 +1536,7 @@ impl Report for types::DeviceBuildReport {
     }
 }
 impl Contract for types::DeviceIndexValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[66usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[67usize];
 }
 impl Report for types::DeviceIndexValidateReport {
     const COMMAND: &'static str = "x07-wasm.device.index.validate";
@@ -1545,7 +1556,7 @@ impl Report for types::DeviceIndexValidateReport {
     }
 }
 impl Contract for types::DevicePackageReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[67usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[68usize];
 }
 impl Report for types::DevicePackageReport {
     const COMMAND: &'static str = "x07-wasm.device.package";
@@ -1565,7 +1576,7 @@ impl Report for types::DevicePackageReport {
     }
 }
 impl Contract for types::DeviceProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[68usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[69usize];
 }
 impl Report for types::DeviceProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.device.profile.validate";
@@ -1585,7 +1596,7 @@ impl Report for types::DeviceProfileValidateReport {
     }
 }
 impl Contract for types::DeviceProvenanceAttestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[69usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[70usize];
 }
 impl Report for types::DeviceProvenanceAttestReport {
     const COMMAND: &'static str = "x07-wasm.device.provenance.attest";
@@ -1605,7 +1616,7 @@ impl Report for types::DeviceProvenanceAttestReport {
     }
 }
 impl Contract for types::DeviceProvenanceVerifyReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[70usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[71usize];
 }
 impl Report for types::DeviceProvenanceVerifyReport {
     const COMMAND: &'static str = "x07-wasm.device.provenance.verify";
@@ -1625,7 +1636,7 @@ impl Report for types::DeviceProvenanceVerifyReport {
     }
 }
 impl Contract for types::DeviceRegressFromIncidentReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[71usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[72usize];
 }
 impl Report for types::DeviceRegressFromIncidentReport {
     const COMMAND: &'static str = "x07-wasm.device.regress.from-incident";
@@ -1645,10 +1656,10 @@ impl Report for types::DeviceRegressFromIncidentReport {
     }
 }
 impl Contract for types::DeviceRunReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[72usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[73usize];
 }
 impl Contract for types::DeviceVerifyReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[73usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[74usize];
 }
 impl Report for types::DeviceVerifyReport {
     const COMMAND: &'static str = "x07-wasm.device.verify";
@@ -1668,10 +1679,10 @@ impl Report for types::DeviceVerifyReport {
     }
 }
 impl Contract for types::Diagnostics {
-    const INFO: &'static ContractInfo = &CONTRACTS[74usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[75usize];
 }
 impl Contract for types::DoctorReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[75usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[76usize];
 }
 impl Report for types::DoctorReport {
     const COMMAND: &'static str = "x07-wasm.doctor";
@@ -1691,7 +1702,7 @@ impl Report for types::DoctorReport {
     }
 }
 impl Contract for types::ExplainReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[76usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[77usize];
 }
 impl Report for types::ExplainReport {
     const COMMAND: &'static str = "x07-wasm.explain";
@@ -1711,7 +1722,7 @@ impl Report for types::ExplainReport {
     }
 }
 impl Contract for types::HttpContractsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[77usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[78usize];
 }
 impl Report for types::HttpContractsValidateReport {
     const COMMAND: &'static str = "x07-wasm.http.contracts.validate";
@@ -1731,7 +1742,7 @@ impl Report for types::HttpContractsValidateReport {
     }
 }
 impl Contract for types::HttpRegressFromIncidentReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[78usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[79usize];
 }
 impl Report for types::HttpRegressFromIncidentReport {
     const COMMAND: &'static str = "x07-wasm.http.regress.from-incident";
@@ -1751,7 +1762,7 @@ impl Report for types::HttpRegressFromIncidentReport {
     }
 }
 impl Contract for types::HttpServeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[79usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[80usize];
 }
 impl Report for types::HttpServeReport {
     const COMMAND: &'static str = "x07-wasm.http.serve";
@@ -1771,7 +1782,7 @@ impl Report for types::HttpServeReport {
     }
 }
 impl Contract for types::HttpTestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[80usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[81usize];
 }
 impl Report for types::HttpTestReport {
     const COMMAND: &'static str = "x07-wasm.http.test";
@@ -1791,10 +1802,10 @@ impl Report for types::HttpTestReport {
     }
 }
 impl Contract for types::WasmIncidentManifest {
-    const INFO: &'static ContractInfo = &CONTRACTS[81usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[82usize];
 }
 impl Contract for types::OpsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[82usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[83usize];
 }
 impl Report for types::OpsValidateReport {
     const COMMAND: &'static str = "x07-wasm.ops.validate";
@@ -1814,7 +1825,7 @@ impl Report for types::OpsValidateReport {
     }
 }
 impl Contract for types::PolicyValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[83usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[84usize];
 }
 impl Report for types::PolicyValidateReport {
     const COMMAND: &'static str = "x07-wasm.policy.validate";
@@ -1834,10 +1845,10 @@ impl Report for types::PolicyValidateReport {
     }
 }
 impl Contract for types::WasmProfile {
-    const INFO: &'static ContractInfo = &CONTRACTS[84usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[85usize];
 }
 impl Contract for types::ProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[85usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[86usize];
 }
 impl Report for types::ProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.profile.validate";
@@ -1857,7 +1868,7 @@ impl Report for types::ProfileValidateReport {
     }
 }
 impl Contract for types::ProvenanceAttestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[86usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[87usize];
 }
 impl Report for types::ProvenanceAttestReport {
     const COMMAND: &'static str = "x07-wasm.provenance.attest";
@@ -1877,7 +1888,7 @@ impl Report for types::ProvenanceAttestReport {
     }
 }
 impl Contract for types::ProvenanceVerifyReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[87usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[88usize];
 }
 impl Report for types::ProvenanceVerifyReport {
     const COMMAND: &'static str = "x07-wasm.provenance.verify";
@@ -1897,7 +1908,7 @@ impl Report for types::ProvenanceVerifyReport {
     }
 }
 impl Contract for types::RunReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[88usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[89usize];
 }
 impl Report for types::RunReport {
     const COMMAND: &'static str = "x07-wasm.run";
@@ -1917,13 +1928,13 @@ impl Report for types::RunReport {
     }
 }
 impl Contract for types::WasmRuntimeLimits {
-    const INFO: &'static ContractInfo = &CONTRACTS[89usize];
-}
-impl Contract for types::ScaffoldReport {
     const INFO: &'static ContractInfo = &CONTRACTS[90usize];
 }
-impl Contract for types::SchemaListReport {
+impl Contract for types::ScaffoldReport {
     const INFO: &'static ContractInfo = &CONTRACTS[91usize];
+}
+impl Contract for types::SchemaListReport {
+    const INFO: &'static ContractInfo = &CONTRACTS[92usize];
 }
 impl Report for types::SchemaListReport {
     const COMMAND: &'static str = "x07-wasm.schema.list";
@@ -1943,7 +1954,7 @@ impl Report for types::SchemaListReport {
     }
 }
 impl Contract for types::SchemaShowReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[92usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[93usize];
 }
 impl Report for types::SchemaShowReport {
     const COMMAND: &'static str = "x07-wasm.schema.show";
@@ -1963,7 +1974,7 @@ impl Report for types::SchemaShowReport {
     }
 }
 impl Contract for types::ServeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[93usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[94usize];
 }
 impl Report for types::ServeReport {
     const COMMAND: &'static str = "x07-wasm.serve";
@@ -1983,7 +1994,7 @@ impl Report for types::ServeReport {
     }
 }
 impl Contract for types::SloEvalReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[94usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[95usize];
 }
 impl Report for types::SloEvalReport {
     const COMMAND: &'static str = "x07-wasm.slo.eval";
@@ -2003,7 +2014,7 @@ impl Report for types::SloEvalReport {
     }
 }
 impl Contract for types::SloValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[95usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[96usize];
 }
 impl Report for types::SloValidateReport {
     const COMMAND: &'static str = "x07-wasm.slo.validate";
@@ -2023,7 +2034,7 @@ impl Report for types::SloValidateReport {
     }
 }
 impl Contract for types::TestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[96usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[97usize];
 }
 impl Report for types::TestReport {
     const COMMAND: &'static str = "x07-wasm.test";
@@ -2043,10 +2054,10 @@ impl Report for types::TestReport {
     }
 }
 impl Contract for types::WasmToolchainProfile {
-    const INFO: &'static ContractInfo = &CONTRACTS[97usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[98usize];
 }
 impl Contract for types::ToolchainValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[98usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[99usize];
 }
 impl Report for types::ToolchainValidateReport {
     const COMMAND: &'static str = "x07-wasm.toolchain.validate";
@@ -2066,7 +2077,7 @@ impl Report for types::ToolchainValidateReport {
     }
 }
 impl Contract for types::WebUiBuildReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[99usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[100usize];
 }
 impl Report for types::WebUiBuildReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.build";
@@ -2086,7 +2097,7 @@ impl Report for types::WebUiBuildReport {
     }
 }
 impl Contract for types::WebUiContractsValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[100usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[101usize];
 }
 impl Report for types::WebUiContractsValidateReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.contracts.validate";
@@ -2106,7 +2117,7 @@ impl Report for types::WebUiContractsValidateReport {
     }
 }
 impl Contract for types::WebUiProfileValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[101usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[102usize];
 }
 impl Report for types::WebUiProfileValidateReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.profile.validate";
@@ -2126,7 +2137,7 @@ impl Report for types::WebUiProfileValidateReport {
     }
 }
 impl Contract for types::WebUiRegressFromIncidentReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[102usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[103usize];
 }
 impl Report for types::WebUiRegressFromIncidentReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.regress-from-incident";
@@ -2146,7 +2157,7 @@ impl Report for types::WebUiRegressFromIncidentReport {
     }
 }
 impl Contract for types::WebUiServeReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[103usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[104usize];
 }
 impl Report for types::WebUiServeReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.serve";
@@ -2166,7 +2177,7 @@ impl Report for types::WebUiServeReport {
     }
 }
 impl Contract for types::WebUiTestReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[104usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[105usize];
 }
 impl Report for types::WebUiTestReport {
     const COMMAND: &'static str = "x07-wasm.web-ui.test";
@@ -2186,7 +2197,7 @@ impl Report for types::WebUiTestReport {
     }
 }
 impl Contract for types::WitValidateReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[105usize];
+    const INFO: &'static ContractInfo = &CONTRACTS[106usize];
 }
 impl Report for types::WitValidateReport {
     const COMMAND: &'static str = "x07-wasm.wit.validate";
@@ -2206,37 +2217,37 @@ impl Report for types::WitValidateReport {
     }
 }
 impl Contract for types::WorkloadSurfaceReport {
-    const INFO: &'static ContractInfo = &CONTRACTS[106usize];
-}
-impl Contract for types::WebUiDispatch {
     const INFO: &'static ContractInfo = &CONTRACTS[107usize];
 }
-impl Contract for types::WebUiEffect {
+impl Contract for types::WebUiDispatch {
     const INFO: &'static ContractInfo = &CONTRACTS[108usize];
 }
-impl Contract for types::WebUiFrame {
+impl Contract for types::WebUiEffect {
     const INFO: &'static ContractInfo = &CONTRACTS[109usize];
 }
-impl Contract for types::WebUiPatchset {
+impl Contract for types::WebUiFrame {
     const INFO: &'static ContractInfo = &CONTRACTS[110usize];
 }
-impl Contract for types::WebUiProfile {
+impl Contract for types::WebUiPatchset {
     const INFO: &'static ContractInfo = &CONTRACTS[111usize];
 }
-impl Contract for types::WebUiTrace {
+impl Contract for types::WebUiProfile {
     const INFO: &'static ContractInfo = &CONTRACTS[112usize];
 }
-impl Contract for types::WebUiTree {
+impl Contract for types::WebUiTrace {
     const INFO: &'static ContractInfo = &CONTRACTS[113usize];
 }
-impl Contract for types::WorkloadPack {
+impl Contract for types::WebUiTree {
     const INFO: &'static ContractInfo = &CONTRACTS[114usize];
 }
-impl Contract for types::X07diag {
+impl Contract for types::WorkloadPack {
     const INFO: &'static ContractInfo = &CONTRACTS[115usize];
 }
-impl Contract for types::X07cliSpecrows {
+impl Contract for types::X07diag {
     const INFO: &'static ContractInfo = &CONTRACTS[116usize];
+}
+impl Contract for types::X07cliSpecrows {
+    const INFO: &'static ContractInfo = &CONTRACTS[117usize];
 }
 /// Reads a document of the contract with this `$id` into its Rust type and writes it
 /// again; `None` when the contract has no documents. For tests of the types.
@@ -2326,6 +2337,9 @@ pub fn round_trip(
         }
         "https://x07.io/spec/x07-http.frame.schema.json" => {
             Some(through::<types::HttpFrame>(document))
+        }
+        "https://x07.io/spec/x07-http.incident.schema.json" => {
+            Some(through::<types::HttpIncident>(document))
         }
         "https://x07.io/spec/x07-http.request.envelope.schema.json" => {
             Some(through::<types::HttpRequestEnvelope>(document))

@@ -4652,6 +4652,56 @@ pub struct HttpFrame {
     /// Version of the document, counted by its author.
     pub v: i64,
 }
+/// What an HTTP reducer that failed leaves behind: the trace up to the failure, and the failure.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct HttpIncident {
+    /// What went wrong, in a sentence.
+    pub error: ::std::string::String,
+    /// The step that failed.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub failed: ::std::option::Option<HttpIncidentFailed>,
+    /// What the command worked on.
+    #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+    pub inputs: ::std::option::Option<HttpIncidentInputs>,
+    /// Kind.
+    pub kind: ::std::string::String,
+    /// The steps before the failure, and the failed one as far as there is a frame: a document of x07.http.trace, unless an invalid one was replayed.
+    pub trace: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+    /// Version of the document.
+    pub v: i64,
+}
+/// The module of the reducer.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct HttpIncidentComponent {
+    /// Where it was read.
+    pub path: ::std::string::String,
+    /// SHA-256 of its bytes.
+    pub sha256: ::std::string::String,
+}
+/// A step that failed.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct HttpIncidentFailed {
+    /// What the reducer returned, if that is JSON.
+    pub actual_frame: ::serde_json::Value,
+    /// Name of the case, or id of the request.
+    pub case: ::std::string::String,
+    /// What the reducer was given.
+    pub env: ::serde_json::Value,
+    /// The frame that the trace has; null outside of replays.
+    pub expected_frame: ::serde_json::Value,
+    /// Number of the step, counted from 0.
+    pub step: u32,
+}
+/// What the command worked on.
+#[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct HttpIncidentInputs {
+    /// The module of the reducer.
+    pub component: HttpIncidentComponent,
+}
 /// Report of `x07-wasm http regress from-incident`.
 #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]

@@ -136,7 +136,7 @@ fn is_reserved_v4(address: Ipv4Addr) -> bool {
 
 /// The IPv4 address to which packets for an IPv6 address are translated or tunnelled.
 fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let joined = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
+    let joined = |high: u16, low: u16| Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low));
     match address.segments() {
         // NAT64, and the IPv4-compatible form of old.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0, 0, high, low] => Some(joined(high, low)),

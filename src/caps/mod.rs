@@ -19,6 +19,9 @@ pub mod grant;
 pub mod network;
 pub mod secrets;
 
+#[cfg(test)]
+mod tests;
+
 pub use capabilities::{Capabilities, ClocksMode, RandomMode};
 pub use evidence::Evidence;
 pub use grant::{grant, warnings};

@@ -1,21 +1,17 @@
 //! `build`: a project becomes a wasm module and its artifact manifest.
 
 use super::{Handler, ResultOf};
-use crate::build::checks::{self, Rules};
-use crate::build::manifest::{self, Made};
-use crate::build::produce::{self, Backend, Produced, Request};
-use crate::contract::files::{
-    MAX_DOCUMENT_BYTES, StoreError, create_folder, read_bounded, remove_stale, shown, with_suffix,
-};
+use crate::build::checked::{self, Checked};
+use crate::build::outputs::replaceable;
+use crate::build::produce::{Backend, Request};
+use crate::contract::files::{StoreError, create_folder, remove_stale, shown, with_suffix};
 use crate::contract::path::same_file;
-use crate::report::{Code, Context, Diag, Stage, emit};
+use crate::report::{Code, Context, Diag, emit};
 use crate::wasm::REQUIRED_EXPORTS;
 use crate::wasm_profile::{Selected, Selection, select};
 use std::path::{Path, PathBuf};
 use x07_wasm_contracts::cli::{BuildArgs, BuildCodegenBackend};
-use x07_wasm_contracts::types::{
-    BuildReport, BuildReportFlagsCodegenBackend, BuildReportResult, FileDigest, ProfileRef, WasmProfileCodegenBackend,
-};
+use x07_wasm_contracts::types::{BuildReport, BuildReportResult, FileDigest};
 
 impl Handler for BuildArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
@@ -41,9 +37,9 @@ impl Handler for BuildArgs {
         let backend = backend(&self, &selected);
         let emit_dir =
             self.emit_dir.clone().unwrap_or_else(|| paths.folder.join("build").join("wasm").join(&selected.profile.id));
-        describe(&mut result, &selected, backend, &emit_dir);
+        checked::describe(&mut result, &selected, backend, &emit_dir);
         match build(&self, context, &selected, backend, &paths.wasm, &emit_dir, &mut result) {
-            Some(built) => finish(context, built, &paths, self.no_manifest, &mut result),
+            Some(built) => finish(context, &built, &paths, self.no_manifest, &mut result),
             // An external tool may have written it before something failed.
             None => context.extend(paths.remove_stale().err()),
         }
@@ -104,46 +100,12 @@ impl Paths {
     }
 }
 
-/// Whether a file may be replaced by an output: it is named like one, is one, or is not there.
-fn replaceable(path: &Path) -> bool {
-    // Of a symbolic link only the link is replaced.
-    if std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) {
-        return true;
-    }
-    let name = path.to_string_lossy();
-    if name.ends_with(".wasm") || name.ends_with(".manifest.json") || !path.exists() {
-        return true;
-    }
-    let Ok(bytes) = read_bounded(path, MAX_DOCUMENT_BYTES) else { return false };
-    let version =
-        || serde_json::from_slice::<serde_json::Value>(&bytes).ok()?["schema_version"].as_str().map(str::to_owned);
-    bytes.is_empty() || bytes.starts_with(b"\0asm") || version().is_some_and(|v| v.starts_with("x07.wasm.artifact@"))
-}
-
 fn backend(args: &BuildArgs, selected: &Selected) -> Backend {
-    match (args.codegen_backend, selected.profile.codegen_backend) {
-        (Some(BuildCodegenBackend::CToolchainV1), _) | (None, WasmProfileCodegenBackend::CToolchainV1) => Backend::C,
-        _ => Backend::Native,
+    match args.codegen_backend {
+        Some(BuildCodegenBackend::CToolchainV1) => Backend::C,
+        Some(BuildCodegenBackend::NativeX07WasmV1) => Backend::Native,
+        None => checked::backend_of(selected),
     }
-}
-
-/// Fills what is known before anything is made.
-fn describe(result: &mut BuildReportResult, selected: &Selected, backend: Backend, emit_dir: &Path) {
-    result.profile = ProfileRef { id: selected.profile.id.clone(), v: selected.profile.v };
-    result.emit.emit_dir = shown(emit_dir);
-    result.flags.codegen_backend = match backend {
-        Backend::Native => BuildReportFlagsCodegenBackend::NativeX07WasmV1,
-        Backend::C => BuildReportFlagsCodegenBackend::CToolchainV1,
-    };
-    result.flags.clang = Some(if backend == Backend::C { selected.profile.clang.cflags.clone() } else { Vec::new() });
-    result.flags.wasm_ld = Some(selected.profile.wasm_ld.ldflags.clone());
-}
-
-/// A module that passed its checks and is not yet on disk under its own name.
-struct Built {
-    produced: Produced,
-    backend: Backend,
-    profile: ProfileRef,
 }
 
 /// Makes and checks the module.
@@ -155,7 +117,7 @@ fn build(
     wasm: &Path,
     emit_dir: &Path,
     result: &mut BuildReportResult,
-) -> Option<Built> {
+) -> Option<Checked> {
     let request = Request {
         project: &args.project,
         profile: &selected.profile,
@@ -165,34 +127,11 @@ fn build(
         wasm,
         strip: args.strip,
     };
-    let produced = produce::produce(context, &request)?;
-    result.emit.c_path = produced.c_path.as_deref().map(shown).unwrap_or_default();
-    result.emit.h_path = produced.h_path.as_deref().map(shown);
-    let rules = match backend {
-        Backend::Native => {
-            Rules { stage: Stage::Link, unparsable: Code::NativeBackendWasmInvalid, exports: args.check_exports }
-        }
-        Backend::C => Rules { stage: Stage::Link, unparsable: Code::WasmInspectFailed, exports: args.check_exports },
-    };
-    let mut problems = Vec::new();
-    let before = context.errors();
-    match checks::module(&produced.wasm, &shown(wasm), &selected.profile.wasm_ld.ldflags, rules, &mut problems) {
-        Ok(facts) => {
-            result.memory = facts.memory;
-            result.exports.found = facts.found;
-            result.exports.missing = facts.missing.into_iter().map(str::to_owned).collect();
-        }
-        Err(problem) => context.push(if backend == Backend::Native { problem.stage(Stage::Codegen) } else { problem }),
-    }
-    context.extend(problems);
-    if context.errors() > before {
-        return None;
-    }
-    Some(Built { produced, backend, profile: result.profile.clone() })
+    checked::make(context, &request, args.check_exports, result)
 }
 
 /// Writes module and manifest.
-fn finish(context: &mut Context, built: Built, paths: &Paths, no_manifest: bool, result: &mut BuildReportResult) {
+fn finish(context: &mut Context, built: &Checked, paths: &Paths, no_manifest: bool, result: &mut BuildReportResult) {
     for folder in
         [paths.wasm.parent(), paths.manifest.parent()].into_iter().flatten().filter(|p| !p.as_os_str().is_empty())
     {
@@ -225,25 +164,13 @@ fn finish(context: &mut Context, built: Built, paths: &Paths, no_manifest: bool,
 
 fn write_manifest(
     context: &mut Context,
-    built: Built,
+    built: &Checked,
     wasm: FileDigest,
     paths: &Paths,
     no_manifest: bool,
     result: &mut BuildReportResult,
 ) -> Result<(), Diag> {
-    let Built { produced, backend, profile } = built;
-    let made = Made {
-        name: produced.name,
-        backend: backend.as_str(),
-        profile,
-        wasm,
-        memory: result.memory.clone(),
-        toolchain: produced.toolchain,
-        repro: produced.repro,
-    };
-    let artifact = manifest::artifact(made)
-        .map_err(|e| Diag::new(Code::InternalError, format!("the artifact manifest cannot be built: {e}")))?;
-    result.artifact = artifact;
+    result.artifact = built.artifact(wasm, result.memory.clone())?;
     if no_manifest {
         return Ok(());
     }

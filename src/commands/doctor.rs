@@ -2,7 +2,7 @@
 
 use super::{Handler, ResultOf};
 use crate::report::{Code, Context, Diag, Severity};
-use crate::toolchain::linked::Linked;
+use crate::toolchain::linked::{Linked, WASI};
 use crate::toolchain::probe::{Absence, probe, version_line};
 use crate::toolchain::profile::{Choice, DEFAULT_INDEX, ToolCommand, select};
 use std::ffi::{OsStr, OsString};
@@ -15,33 +15,68 @@ const DEVICE_HOST_VARIABLE: &str = "X07_DEVICE_HOST_DESKTOP";
 /// The desktop host where the variable names none.
 const DEVICE_HOST: &str = "x07-device-host-desktop";
 
+/// A program that somebody may want beside this one.
+struct Optional {
+    tool: &'static str,
+    missing: Code,
+    /// What it is for.
+    purpose: &'static str,
+    /// How to get it.
+    cure: &'static str,
+}
+
+const X07: Optional = Optional {
+    tool: "x07",
+    missing: Code::ToolMissingX07,
+    purpose: "for --x07 and the C backend; the built-in compiler does the rest",
+    cure: "install the X07 toolchain",
+};
+const CLANG: Optional = Optional {
+    tool: "clang",
+    missing: Code::ToolMissingClang,
+    purpose: "for the C backend",
+    cure: "install clang, which most systems have as the package clang",
+};
+const WASM_LD: Optional = Optional {
+    tool: "wasm-ld",
+    missing: Code::ToolMissingWasmLd,
+    purpose: "for the C backend",
+    cure: "install LLD, which most systems have as the package lld",
+};
+const JCO: Optional = Optional {
+    tool: "jco",
+    missing: Code::ToolMissingJco,
+    purpose: "for comparison",
+    cure: "install it with `npm install -g @bytecodealliance/jco`",
+};
+const NODE: Optional = Optional {
+    tool: "node",
+    missing: Code::ToolMissingNode,
+    purpose: "for replaying web UI components outside a browser",
+    cure: "install Node.js from https://nodejs.org",
+};
+const HOST: Optional = Optional {
+    tool: DEVICE_HOST,
+    missing: Code::ToolMissingDeviceHost,
+    purpose: "for running and packaging device bundles on desktops",
+    cure: "install it with `cargo install --locked x07-device-host-desktop`, or name the program in X07_DEVICE_HOST_DESKTOP",
+};
+
 impl Handler for DoctorArgs {
     fn run(self, context: &mut Context) -> ResultOf<Self> {
-        let x07 = look(
-            context,
-            "x07",
-            Some((Code::ToolMissingX07, "only --x07 and the C backend need it; the built-in compiler does the rest")),
-        );
-        let clang = look(context, "clang", Some((Code::ToolMissingClang, "only the C backend needs it")));
-        let wasm_ld = look(context, "wasm-ld", Some((Code::ToolMissingWasmLd, "only the C backend needs it")));
-        let wasmtime = linked(context, Linked::WASMTIME);
-        let wasm_tools = linked(context, Linked::WASM_TOOLS);
-        let wit_bindgen = look(context, "wit-bindgen", None);
-        let wac = look(context, "wac", None);
-        let jco = look(context, "jco", Some((Code::ToolMissingJco, "it only serves for comparison")));
-        let node = look(
-            context,
-            "node",
-            Some((Code::ToolMissingNode, "replaying web UI components outside a browser needs it")),
-        );
-        mention(context, "node", node);
-        let host = device_host(std::env::var_os(DEVICE_HOST_VARIABLE));
-        let missing_host = (
-            Code::ToolMissingDeviceHost,
-            "running and packaging device bundles for desktops needs it; X07_DEVICE_HOST_DESKTOP may name the program",
-        );
-        let host_line = look_for(context, DEVICE_HOST, &host, Some(missing_host));
-        mention(context, DEVICE_HOST, host_line);
+        let wasmtime = linked(context, Linked::WASMTIME, "runs modules and components");
+        let wasm_tools = linked(context, Linked::WASM_TOOLS, "makes modules and components");
+        let wac = linked(context, Linked::WAC, "composes components");
+        let wit_bindgen = linked(context, Linked::WIT_BINDGEN, "reads WIT, and stands in for wit-bindgen");
+        wasi(context);
+        let x07 = look(context, &X07);
+        let clang = look(context, &CLANG);
+        let wasm_ld = look(context, &WASM_LD);
+        let jco = look(context, &JCO);
+        let node = look(context, &NODE);
+        mention(context, NODE.tool, node);
+        let host = look_for(context, &HOST, &device_host(std::env::var_os(DEVICE_HOST_VARIABLE)));
+        mention(context, HOST.tool, host);
         check_toolchain(context, Path::new(DEFAULT_INDEX));
         context.tool.clang.clone_from(&clang);
         context.tool.wasm_ld.clone_from(&wasm_ld);
@@ -49,11 +84,11 @@ impl Handler for DoctorArgs {
         DoctorReportResult {
             clang,
             jco: Some(jco),
-            wac,
+            wac: Some(wac),
             wasm_ld,
             wasm_tools: Some(wasm_tools),
             wasmtime: Some(wasmtime),
-            wit_bindgen,
+            wit_bindgen: Some(wit_bindgen),
             x07,
         }
     }
@@ -65,33 +100,43 @@ fn device_host(variable: Option<OsString>) -> OsString {
 }
 
 /// Reports a linked library.
-fn linked(context: &mut Context, library: Linked) -> String {
-    let line = library.line();
-    context.notes.push(note(library.name, &line));
-    line
+fn linked(context: &mut Context, library: Linked, job: &str) -> String {
+    context.notes.push(note(library.name, &format!("{}, built in: {job}", library.version)));
+    library.line()
 }
 
-fn look(context: &mut Context, tool: &str, missing: Option<(Code, &str)>) -> Option<String> {
-    look_for(context, tool, OsStr::new(tool), missing)
+/// Reports what components find around them.
+fn wasi(context: &mut Context) {
+    let found = "what components find, under the component model";
+    context.notes.push(note("WASI", &format!("{WASI}, built in: {found}")));
+    context.push(
+        Diag::new(Code::ToolVersionInfo, format!("WASI {WASI} is built in: {found}"))
+            .data("tool", "wasi")
+            .data("version", WASI),
+    );
 }
 
-/// Asks a tool for its version. Where `missing` is given, its absence is reported under that code,
-/// with the reason why somebody might want the tool.
-fn look_for(context: &mut Context, tool: &str, program: &OsStr, missing: Option<(Code, &str)>) -> Option<String> {
+fn look(context: &mut Context, optional: &Optional) -> Option<String> {
+    look_for(context, optional, OsStr::new(optional.tool))
+}
+
+/// Asks a tool for its version. People read of each tool once: what is there stands in the notes, and
+/// what is not is a warning.
+fn look_for(context: &mut Context, optional: &Optional, program: &OsStr) -> Option<String> {
+    let Optional { tool, missing, purpose, cure } = optional;
     let found = version_line(program);
     context.nondeterminism.uses_process |= found.as_ref().err() != Some(&Absence::NotFound);
     match found {
         Ok(line) => {
-            context.notes.push(note(tool, &line));
+            context.notes.push(note(tool, &format!("{line}: {purpose}")));
             Some(line)
         }
         Err(absence) => {
-            let status =
-                if absence == Absence::NotFound { "not found".to_owned() } else { format!("not usable: {absence}") };
-            context.notes.push(note(tool, &status));
-            if let Some((code, why)) = missing {
-                context.push(Diag::new(code, format!("{tool} cannot be used: {absence}; {why}")).data("tool", tool));
-            }
+            context.push(
+                Diag::new(*missing, format!("{tool} cannot be used: {absence}; it is {purpose}. To get it, {cure}"))
+                    .data("tool", *tool)
+                    .data("purpose", *purpose),
+            );
             None
         }
     }
@@ -145,12 +190,16 @@ mod tests {
         let result = DoctorArgs {}.run(&mut context);
         assert_eq!(context.exit_code(), 0);
         assert_eq!(
-            (result.wasmtime.as_deref(), result.wasm_tools.as_deref()),
-            (Some("wasmtime 48.0.8 (linked)"), Some("wasm-tools 0.258.0 (linked)"))
+            [result.wasmtime.clone(), result.wasm_tools, result.wac, result.wit_bindgen].map(Option::unwrap_or_default),
+            [
+                "wasmtime 48.0.8 (linked)",
+                "wasm-tools 0.258.0 (linked)",
+                "wac 0.12.0 (linked)",
+                "wit-parser 0.258.0 (linked)"
+            ]
         );
         assert_eq!(context.tool.wasmtime, result.wasmtime);
         assert_eq!((&context.tool.clang, &context.tool.wasm_ld), (&result.clang, &result.wasm_ld));
-        assert_eq!(context.notes.len(), 10);
         let reported = |code: &str| context.diagnostics().any(|d| d.code == code);
         for (found, code) in [
             (result.x07.is_some(), "X07WASM_TOOL_MISSING_X07"),
@@ -159,17 +208,25 @@ mod tests {
         ] {
             assert_eq!(found, !reported(code), "{code}");
         }
+        // Four libraries and WASI, and each optional tool either here or as a warning.
+        let warnings = context.diagnostics().filter(|d| d.severity == Severity::Warning).count();
+        assert_eq!(context.notes.len() + warnings, 11);
     }
 
     #[test]
-    fn a_tool_that_is_not_there_is_a_warning_only_where_that_matters() {
+    fn a_tool_that_is_not_there_is_a_warning_with_a_cure() {
         let mut context = context();
-        let absent = "x07-wasm-test-no-such-tool";
-        assert_eq!(look(&mut context, absent, None), None);
-        assert_eq!((context.diagnostics().count(), context.nondeterminism.uses_process), (0, false));
-        assert_eq!(look(&mut context, absent, Some((Code::ToolMissingClang, "needed"))), None);
+        let absent = Optional {
+            tool: "x07-wasm-test-no-such-tool",
+            missing: Code::ToolMissingClang,
+            purpose: "for a test",
+            cure: "write it",
+        };
+        assert_eq!(look(&mut context, &absent), None);
+        assert_eq!((context.notes.len(), context.nondeterminism.uses_process), (0, false));
         let diagnostic = context.diagnostics().next().expect("one");
         assert_eq!((diagnostic.severity, diagnostic.code.as_str()), (Severity::Warning, "X07WASM_TOOL_MISSING_CLANG"));
+        assert!(diagnostic.message.contains("for a test") && diagnostic.message.contains("write it"));
         mention(&mut context, "node", Some("v1".to_owned()));
         let diagnostic = context.diagnostics().last().expect("one");
         let data = diagnostic.data.as_ref().expect("data");

@@ -329,8 +329,7 @@ mod tests {
         let headers = |names: &[&str]| {
             let mut headers = HeaderMap::new();
             for name in names {
-                headers
-                    .append(HeaderName::from_bytes(name.as_bytes()).expect("a name"), HeaderValue::from_static("A"));
+                headers.append(HeaderName::from_bytes(name.as_bytes()).expect("a name"), HeaderValue::from_static("A"));
             }
             from_headers(&headers)
         };

@@ -11,6 +11,9 @@
 //! | [`compose`] | a solve component plugged into an adapter |
 //! | [`targets`] | whether a component fits a world |
 //! | [`manifest`] | the document beside each component |
+//! | [`worlds`] | the worlds that components are built for |
+//! | [`packages`] | bytes of a component → its types, for composing and comparing |
+//! | `wording`, `wit_text` | how two types differ, in words and in WIT |
 //! | [`guest_diagnostics`] | what a component says about its own failure |
 //!
 //! What may not live here: running components, which is the engine's work, and the text of WIT
@@ -24,5 +27,9 @@ pub mod glue;
 pub mod guest_diagnostics;
 pub mod link;
 pub mod manifest;
+pub mod packages;
 pub mod profile;
 pub mod targets;
+mod wit_text;
+mod wording;
+pub mod worlds;

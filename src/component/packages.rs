@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_answer() {
         assert_eq!(guarded(|| 7), Ok(7));
-        assert_eq!(guarded(|| panic!("no\n such")), Err::<(), _>("no such".to_owned()));
-        assert_eq!(guarded(|| panic!("no {}", 7)), Err::<(), _>("no 7".to_owned()));
+        assert_eq!(guarded::<()>(|| panic!("no\n such")), Err("no such".to_owned()));
+        assert_eq!(guarded::<()>(|| panic!("no {}", 7)), Err("no 7".to_owned()));
     }
 }

@@ -230,6 +230,13 @@ impl Files {
         }
     }
 
+    /// Lists every input once, where it was read first: a command of several steps may read a file
+    /// in each of them.
+    pub fn list_inputs_once(&mut self) {
+        let mut seen = std::collections::HashSet::new();
+        self.inputs.retain(|input| seen.insert((input.path.clone(), input.sha256.clone())));
+    }
+
     /// How many outputs there are, for [`Files::retract_outputs_after`].
     #[must_use]
     pub fn outputs_so_far(&self) -> usize {
@@ -270,10 +277,23 @@ pub enum StoreError {
 /// # Errors
 /// [`StoreError::Invalid`] when it does not.
 pub fn encode<T: Contract>(document: &T) -> Result<Vec<u8>, StoreError> {
+    Ok(canonical::compact(&valid(document)?))
+}
+
+/// The same for people: indented.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_pretty<T: Contract>(document: &T) -> Result<Vec<u8>, StoreError> {
+    Ok(canonical::pretty(&valid(document)?))
+}
+
+/// A document as JSON that satisfies its schema.
+fn valid<T: Contract>(document: &T) -> Result<serde_json::Value, StoreError> {
     let value = serde_json::to_value(document).map_err(|e| StoreError::Invalid(e.to_string()))?;
     let violations = super::validate::violations(T::INFO, &value);
     match violations.first() {
-        None => Ok(canonical::compact(&value)),
+        None => Ok(value),
         Some(first) => Err(StoreError::Invalid(format!("{}: {}", first.pointer, first.message))),
     }
 }
@@ -328,6 +348,18 @@ mod tests {
         assert!(matches!(read_bounded(&file, 4), Err(ReadError::TooLarge { limit: 4, .. })));
         assert!(matches!(read_bounded(folder.path(), 5), Err(ReadError::NotRegular { what: "folder", .. })));
         assert!(read_bounded(&folder.path().join("none"), 5).is_err_and(|e| e.is_missing()));
+    }
+
+    #[test]
+    fn an_input_is_listed_once_where_it_came_first() {
+        let mut files = Files::default();
+        for (path, bytes) in [("a", "1"), ("b", "2"), ("a", "1"), ("a", "3")] {
+            files.record_input(digest::of(path, bytes.as_bytes()));
+        }
+        files.list_inputs_once();
+        let listed: Vec<(&str, u64)> = files.inputs().iter().map(|i| (i.path.as_str(), i.bytes_len)).collect();
+        // A file that changed in between is two inputs.
+        assert_eq!(listed, [("a", 1), ("b", 1), ("a", 1)]);
     }
 
     #[test]

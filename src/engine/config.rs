@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use wasmtime::{
-    Cache, Config, Inlining, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
+    Cache, Config, Enabled, Inlining, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, Strategy,
     WasmBacktraceDetails, WasmFeatures,
 };
 
@@ -17,12 +17,28 @@ pub const MAX_WASM_STACK_BYTES: u32 = 2 * 1024 * 1024;
 /// sixteen memories' worth of address space, so more could not be created on common hosts.
 pub const MAX_CONCURRENCY: u32 = 1024;
 
+/// Native stack for wasm frames if no limit is given: wasmtime's own default.
+pub(super) const DEFAULT_WASM_STACK_BYTES: u32 = 512 * 1024;
+
+/// Native stack beyond the wasm frames of a stack that a component runs on: for the host's
+/// functions that it calls.
+const HOST_STACK_BYTES: u32 = 1024 * 1024;
+
 /// Frames of a trap that are kept, innermost first.
 const BACKTRACE_FRAMES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 
 /// Pool slots for each unit of concurrency. A composed component instantiates several core
 /// modules, and all of an engine's users share its pool.
 const POOL_SLOTS_PER_INSTANCE: u32 = 16;
+
+/// Bytes of each pooled memory that are reset in place after a call instead of being given back to
+/// the system, which would cost an interrupt of every core and page faults in the next call. Where
+/// the system cannot tell which pages were written (Linux before 6.7), all of them are written
+/// again, so more would cost more than it saves.
+const MEMORY_KEEP_RESIDENT_BYTES: usize = 128 * 1024;
+
+/// The same for each pooled table.
+const TABLE_KEEP_RESIDENT_BYTES: usize = 8 * 1024;
 
 /// Address space reserved for each linear memory on 64-bit hosts: all that a 32-bit memory can
 /// address. Only addresses are reserved, not pages, so the size costs nothing at start.
@@ -76,6 +92,17 @@ pub enum Allocator {
     Pooling,
 }
 
+/// What an engine is for. It decides which proposals are accepted and how calls are interrupted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Guests {
+    /// Core modules of the solve ABI, which run to their end on the calling thread.
+    #[default]
+    Solve,
+    /// Components, which are futures: they wait in host functions without holding a thread, and a
+    /// busy one yields at every tick.
+    Components,
+}
+
 /// Where compiled code is kept between runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CacheSource {
@@ -100,6 +127,8 @@ impl CacheSource {
 /// How to set up an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
+    /// What the engine is for. Default: solve modules.
+    pub guests: Guests,
     /// What guests may use. Default: no limits.
     pub limits: Limits,
     /// Where instances get their memories from. Default: on demand.
@@ -114,35 +143,83 @@ pub struct EngineConfig {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { limits: Limits::default(), allocator: Allocator::OnDemand, cache: None, concurrency: 1 }
+        Self {
+            guests: Guests::Solve,
+            limits: Limits::default(),
+            allocator: Allocator::OnDemand,
+            cache: None,
+            concurrency: 1,
+        }
     }
 }
 
-/// The proposals beyond the first version of WebAssembly that modules may use: what our compiler
-/// and clang emit, and every current browser runs. Anything else is refused, so that a module
-/// that runs here also runs in a page.
-fn engine_features() -> WasmFeatures {
-    WasmFeatures::FLOATS
+impl EngineConfig {
+    /// With the cache folder of the user where `wanted`, whatever the profile says; else as it is.
+    #[must_use]
+    pub fn with_user_cache(self, wanted: bool) -> Self {
+        if wanted { Self { cache: Some(CacheSource::UserDefault), ..self } } else { self }
+    }
+
+    /// Whether the engine needs ticks: for wall limits, and for components always, because a busy
+    /// one must not keep its thread.
+    pub(super) fn ticks(&self) -> bool {
+        self.limits.wall_ms.is_some() || self.guests == Guests::Components
+    }
+}
+
+/// The proposals beyond the first version of WebAssembly that guests may use.
+///
+/// For solve modules: what our compiler and clang emit, and every current browser runs. Anything
+/// else is refused, so that a module that runs here also runs in a page. For components: in
+/// addition what toolchains of WASI 0.2 emit. Neither threads nor anything with a garbage
+/// collector, whose memory no limit of ours would cover.
+fn engine_features(guests: Guests) -> WasmFeatures {
+    let solve = WasmFeatures::FLOATS
         | WasmFeatures::MUTABLE_GLOBAL
         | WasmFeatures::SATURATING_FLOAT_TO_INT
         | WasmFeatures::SIGN_EXTENSION
         | WasmFeatures::MULTI_VALUE
         | WasmFeatures::BULK_MEMORY
         // clang writes the table index of call_indirect as a padded number.
-        | WasmFeatures::CALL_INDIRECT_OVERLONG
+        | WasmFeatures::CALL_INDIRECT_OVERLONG;
+    match guests {
+        Guests::Solve => solve,
+        Guests::Components => {
+            solve
+                | WasmFeatures::REFERENCE_TYPES
+                | WasmFeatures::SIMD
+                | WasmFeatures::TAIL_CALL
+                | WasmFeatures::EXTENDED_CONST
+                | WasmFeatures::COMPONENT_MODEL
+                // For the modules that wasmtime itself makes to pass values between components,
+                // which see the memories of both. Guests cannot use it: our parser looks first.
+                | WasmFeatures::MULTI_MEMORY
+        }
+    }
 }
 
-/// The same set for the parser that validates a module before the engine sees it. The engine
-/// carries a parser of its own, of another version, so the set has to be named twice; a test
-/// compares the two.
-pub(super) fn parser_features() -> wasmparser::WasmFeatures {
-    wasmparser::WasmFeatures::FLOATS
+/// The same set for the parser that validates everything before the engine sees it, except what
+/// only the engine's own modules need. The engine carries a parser of its own, of another version,
+/// so the set has to be named twice; a test compares the two.
+pub(super) fn parser_features(guests: Guests) -> wasmparser::WasmFeatures {
+    let solve = wasmparser::WasmFeatures::FLOATS
         | wasmparser::WasmFeatures::MUTABLE_GLOBAL
         | wasmparser::WasmFeatures::SATURATING_FLOAT_TO_INT
         | wasmparser::WasmFeatures::SIGN_EXTENSION
         | wasmparser::WasmFeatures::MULTI_VALUE
         | wasmparser::WasmFeatures::BULK_MEMORY
-        | wasmparser::WasmFeatures::CALL_INDIRECT_OVERLONG
+        | wasmparser::WasmFeatures::CALL_INDIRECT_OVERLONG;
+    match guests {
+        Guests::Solve => solve,
+        Guests::Components => {
+            solve
+                | wasmparser::WasmFeatures::REFERENCE_TYPES
+                | wasmparser::WasmFeatures::SIMD
+                | wasmparser::WasmFeatures::TAIL_CALL
+                | wasmparser::WasmFeatures::EXTENDED_CONST
+                | wasmparser::WasmFeatures::COMPONENT_MODEL
+        }
+    }
 }
 
 /// Refuses values that no engine can be made from.
@@ -179,7 +256,7 @@ pub(super) fn wasmtime_config(config: &EngineConfig, cache: Option<Cache>) -> Co
     let mut out = Config::new();
 
     out.wasm_features(WasmFeatures::all(), false);
-    out.wasm_features(engine_features(), true);
+    out.wasm_features(engine_features(config.guests), true);
 
     out.strategy(Strategy::Cranelift);
     out.cranelift_opt_level(OptLevel::Speed);
@@ -190,9 +267,11 @@ pub(super) fn wasmtime_config(config: &EngineConfig, cache: Option<Cache>) -> Co
     out.cache(cache);
 
     out.consume_fuel(config.limits.fuel.is_some());
-    out.epoch_interruption(config.limits.wall_ms.is_some());
-    if let Some(bytes) = config.limits.wasm_stack_bytes {
-        out.max_wasm_stack(usize::try_from(bytes).unwrap_or(usize::MAX));
+    out.epoch_interruption(config.ticks());
+    let wasm_stack = config.limits.wasm_stack_bytes.unwrap_or(DEFAULT_WASM_STACK_BYTES);
+    out.max_wasm_stack(size(wasm_stack));
+    if config.guests == Guests::Components {
+        out.async_stack_size(size(wasm_stack.saturating_add(HOST_STACK_BYTES)));
     }
 
     // Frames of a trap are mapped back to offsets in the module; native debuggers are not served.
@@ -234,8 +313,19 @@ fn pool_config(config: &EngineConfig) -> PoolingAllocationConfig {
     pool.max_memories_per_module(1);
     pool.max_tables_per_module(1);
     pool.max_memory_size(usize::try_from(memory_bytes).unwrap_or(usize::MAX));
-    pool.table_elements(usize::try_from(table_elements).unwrap_or(usize::MAX));
+    pool.table_elements(size(table_elements));
+    if config.guests == Guests::Components {
+        // A call runs on one stack from its start to its end.
+        pool.total_stacks(instances);
+        pool.linear_memory_keep_resident(MEMORY_KEEP_RESIDENT_BYTES);
+        pool.table_keep_resident(TABLE_KEEP_RESIDENT_BYTES);
+        pool.pagemap_scan(Enabled::Auto);
+    }
     pool
+}
+
+fn size(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -249,9 +339,13 @@ mod tests {
             flags.sort_unstable();
             flags
         };
-        let engine = names(engine_features().iter_names().map(|(name, _)| name).collect());
-        let parser = names(parser_features().iter_names().map(|(name, _)| name).collect());
-        assert_eq!(engine, parser);
+        for (guests, own) in [(Guests::Solve, WasmFeatures::empty()), (Guests::Components, WasmFeatures::MULTI_MEMORY)]
+        {
+            let engine = engine_features(guests).difference(own);
+            let engine = names(engine.iter_names().map(|(name, _)| name).collect());
+            let parser = names(parser_features(guests).iter_names().map(|(name, _)| name).collect());
+            assert_eq!(engine, parser);
+        }
     }
 
     #[test]

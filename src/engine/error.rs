@@ -22,16 +22,17 @@ pub enum EngineError {
         /// Names of the absent limits, as profiles spell them.
         missing: Vec<&'static str>,
     },
-    /// The bytes are not a valid core module, or use a proposal that is not accepted.
-    #[error("invalid module: {reason}")]
+    /// The bytes are not a valid module or component, whichever was asked for, or use a proposal
+    /// that is not accepted.
+    #[error("invalid WebAssembly: {reason}")]
     Invalid {
         /// The rule that is broken.
         reason: String,
-        /// Where, in bytes from the start of the module, if known.
+        /// Where, in bytes from the start of the file, if known.
         offset: Option<u64>,
     },
-    /// The module is valid, but the compiler failed on it.
-    #[error("the module cannot be compiled: {reason}")]
+    /// The bytes are valid, but the compiler failed on them.
+    #[error("the WebAssembly cannot be compiled: {reason}")]
     Compile {
         /// What the compiler said.
         reason: String,
@@ -44,16 +45,18 @@ pub enum EngineError {
         /// Number of imports.
         count: usize,
     },
-    /// A limit: the module asks for more linear memory at its start than it may have.
-    #[error("the module starts with a memory of {wanted} bytes, the limit is {limit}")]
+    /// A limit: the module, or one of a component's modules, asks for more linear memory at its
+    /// start than it may have.
+    #[error("a module starts with a memory of {wanted} bytes, the limit is {limit}")]
     MemoryLimit {
         /// Bytes that the module starts with.
         wanted: u64,
         /// Bytes that each memory may have.
         limit: u64,
     },
-    /// A limit: the module asks for a larger table at its start than it may have.
-    #[error("the module starts with a table of {wanted} elements, the limit is {limit}")]
+    /// A limit: the module, or one of a component's modules, asks for a larger table at its start
+    /// than it may have.
+    #[error("a module starts with a table of {wanted} elements, the limit is {limit}")]
     TableLimit {
         /// Elements that the module starts with.
         wanted: u64,

@@ -16,14 +16,31 @@ pub(super) struct HostState {
 impl HostState {
     /// State for one execution under `limits`.
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { limiter: Limiter { memory_bytes: limits.memory_cap(), table_elements: limits.table_cap() } }
+        Self { limiter: Limiter::new(limits) }
     }
 }
 
-/// Limits of each memory and each table.
+/// Core instances that one execution may consist of. Components of toolchains that link libraries
+/// at run time have some dozens.
+const MAX_INSTANCES: usize = 128;
+
+/// Linear memories that one execution may have.
+const MAX_MEMORIES: usize = 32;
+
+/// Tables that one execution may have.
+const MAX_TABLES: usize = 64;
+
+/// Limits of each memory and each table, and of their number.
 pub(super) struct Limiter {
     memory_bytes: Option<u64>,
     table_elements: Option<u32>,
+}
+
+impl Limiter {
+    /// The limiter of one execution under `limits`.
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self { memory_bytes: limits.memory_cap(), table_elements: limits.table_cap() }
+    }
 }
 
 /// A memory would have passed its limit.
@@ -74,5 +91,17 @@ impl ResourceLimiter for Limiter {
             Some(limit) if wanted > limit => Err(wasmtime::Error::new(TableRefused { wanted, limit })),
             _ => Ok(true),
         }
+    }
+
+    fn instances(&self) -> usize {
+        MAX_INSTANCES
+    }
+
+    fn memories(&self) -> usize {
+        MAX_MEMORIES
+    }
+
+    fn tables(&self) -> usize {
+        MAX_TABLES
     }
 }

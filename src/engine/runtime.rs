@@ -5,7 +5,7 @@ use std::fmt;
 use wasmtime::Engine;
 
 use super::cache;
-use super::config::{self, EngineConfig, Limits};
+use super::config::{self, DEFAULT_WASM_STACK_BYTES, EngineConfig, Guests, Limits};
 use super::error::{EngineError, EngineWarning};
 use super::ticker::{self, Ticket};
 use super::trap::describe;
@@ -14,15 +14,13 @@ use super::trap::describe;
 /// with the lock file.
 pub const WASMTIME_VERSION: &str = "48.0.8";
 
-/// Native stack for wasm frames if no limit is given: wasmtime's own default.
-const DEFAULT_WASM_STACK_BYTES: u32 = 512 * 1024;
-
 /// One engine: a compiler, an allocator and the limits that every execution in it obeys.
 ///
 /// Modules belong to the runtime that compiled them. A runtime can be shared between threads.
 pub struct Runtime {
     pub(super) engine: Engine,
     pub(super) limits: Limits,
+    pub(super) guests: Guests,
     /// Held for its `Drop`, which ends the ticking.
     _ticket: Option<Ticket>,
 }
@@ -46,11 +44,8 @@ impl Runtime {
         }
         let engine = Engine::new(&config::wasmtime_config(config, code_cache))
             .map_err(|error| EngineError::Config { reason: describe(&error) })?;
-        let ticket = match config.limits.wall_ms {
-            Some(_) => Some(ticker::register(&engine)?),
-            None => None,
-        };
-        Ok((Self { engine, limits: config.limits, _ticket: ticket }, warnings))
+        let ticket = if config.ticks() { Some(ticker::register(&engine)?) } else { None };
+        Ok((Self { engine, limits: config.limits, guests: config.guests, _ticket: ticket }, warnings))
     }
 
     /// Version of the wasmtime that is linked, for example `48.0.8`.

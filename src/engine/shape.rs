@@ -2,7 +2,7 @@
 
 use wasmparser::{Parser, Payload, Validator};
 
-use super::config::{Limits, parser_features};
+use super::config::{Guests, Limits, parser_features};
 use super::error::EngineError;
 
 /// Largest module that is accepted, in bytes: 256 MiB. Compilation takes time and memory in
@@ -25,7 +25,7 @@ pub(super) fn read(wasm: &[u8], limits: &Limits) -> Result<Shape, EngineError> {
             offset: None,
         });
     }
-    Validator::new_with_features(parser_features()).validate_all(wasm).map_err(|error| invalid(&error))?;
+    Validator::new_with_features(parser_features(Guests::Solve)).validate_all(wasm).map_err(|error| invalid(&error))?;
 
     let mut shape = Shape { code_start: None };
     let mut first_import: Option<String> = None;
@@ -77,6 +77,6 @@ pub(super) fn read(wasm: &[u8], limits: &Limits) -> Result<Shape, EngineError> {
 }
 
 /// The parser's complaint, with its place apart from its text.
-fn invalid(error: &wasmparser::BinaryReaderError) -> EngineError {
+pub(super) fn invalid(error: &wasmparser::BinaryReaderError) -> EngineError {
     EngineError::Invalid { reason: error.message().to_owned(), offset: Some(error.offset()) }
 }

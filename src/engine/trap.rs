@@ -33,7 +33,7 @@ pub(super) fn classify(error: &wasmtime::Error, code_start: Option<u64>) -> Solv
     match find::<WasmTrap>(error) {
         Some(trap) => SolveError::Trap(Trap {
             message: one_line(&trap.to_string()),
-            frames: frames(error, code_start),
+            frames: frames(error, |_| code_start),
             record: None,
         }),
         None => SolveError::Engine { reason: describe(error) },
@@ -68,25 +68,26 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 /// The first `T` among an error, its contexts and its causes.
-fn find<T>(error: &wasmtime::Error) -> Option<&T>
+pub(super) fn find<T>(error: &wasmtime::Error) -> Option<&T>
 where
     T: StdError + Send + Sync + 'static,
 {
     error.downcast_ref::<T>().or_else(|| error.chain().find_map(|cause| cause.downcast_ref::<T>()))
 }
 
-/// The calls that led to a trap, innermost first.
-fn frames(error: &wasmtime::Error, code_start: Option<u64>) -> Vec<TrapFrame> {
+/// The calls that led to a trap, innermost first. `code_start` tells where the payload of the code
+/// section begins that holds an offset.
+pub(super) fn frames(error: &wasmtime::Error, code_start: impl Fn(u64) -> Option<u64>) -> Vec<TrapFrame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
     let mut out = Vec::with_capacity(backtrace.frames().len());
     for frame in backtrace.frames() {
         let module_offset = frame.module_offset().and_then(|offset| u64::try_from(offset).ok());
-        let code_offset = match (module_offset, code_start) {
-            (Some(offset), Some(start)) => offset.checked_sub(start).and_then(|offset| u32::try_from(offset).ok()),
-            _ => None,
-        };
+        let code_offset = module_offset.and_then(|offset| {
+            let start = code_start(offset)?;
+            u32::try_from(offset.checked_sub(start)?).ok()
+        });
         out.push(TrapFrame {
             function_index: frame.func_index(),
             function_name: frame.func_name().map(str::to_owned),

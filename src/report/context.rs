@@ -4,6 +4,7 @@ use super::diagnostic::Diag;
 use super::exit::{self, Origin};
 use super::incident::Incident;
 use crate::contract::files::Files;
+use std::path::PathBuf;
 use std::time::Instant;
 use x07_wasm_contracts::types::{Diagnostic, Nondeterminism, Severity, ToolMeta};
 
@@ -25,6 +26,9 @@ pub struct Context {
     pub notes: Vec<String>,
     /// What to leave behind if the command fails.
     pub incident: Option<Incident>,
+    /// Files that get the report, too, if the command fails: it belongs to bundles that were written
+    /// while the command went on.
+    pub report_copies: Vec<PathBuf>,
     diagnostics: Vec<(Diagnostic, Origin)>,
     argv: Vec<String>,
     started: Instant,
@@ -42,6 +46,7 @@ impl Context {
             stdout: Vec::new(),
             notes: Vec::new(),
             incident: None,
+            report_copies: Vec::new(),
             diagnostics: Vec::new(),
             argv,
             started,

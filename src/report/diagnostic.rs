@@ -64,6 +64,15 @@ impl Diag {
         self
     }
 
+    /// As an error if it is a warning and `strict` says that warnings count as errors.
+    #[must_use]
+    pub fn strictly(mut self, strict: bool) -> Self {
+        if strict && self.0.severity == Severity::Warning {
+            self.0.severity = Severity::Error;
+        }
+        self
+    }
+
     /// With a member of `data`.
     #[must_use]
     pub fn data(mut self, key: &str, value: impl Into<Value>) -> Self {

@@ -3,9 +3,11 @@
 use super::context::Context;
 use super::diagnostic::Diag;
 use super::human;
+use crate::contract::files::{WriteError, write_atomic};
 use crate::contract::json::canonical;
 use crate::contract::validate;
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 use x07_wasm_contracts::contract::{Envelope, Report};
 use x07_wasm_contracts::diagnostics::Code;
 use x07_wasm_contracts::types::{Meta, Severity};
@@ -60,6 +62,7 @@ pub fn finish<R: Report>(mut context: Context, result: R::Result) -> Finished {
     let stdout = std::mem::take(&mut context.stdout);
     let mut notes = std::mem::take(&mut context.notes);
     let incident = context.incident.take().filter(|_| context.failed());
+    let copies = if context.failed() { std::mem::take(&mut context.report_copies) } else { Vec::new() };
     if incident.is_some() {
         // The folder of the bundle carries today's date.
         context.nondeterminism.uses_os_time = true;
@@ -67,24 +70,39 @@ pub fn finish<R: Report>(mut context: Context, result: R::Result) -> Finished {
     let parts = Parts::of(context);
     let mut diagnostics = parts.diagnostics.clone();
     let mut exit_code = parts.exit_code;
-    let needs_value = parts.json || incident.is_some();
+    let needs_value = parts.json || incident.is_some() || !copies.is_empty();
     let mut value = if needs_value { serde_json::to_value(R::assemble(parts.envelope(result))).ok() } else { None };
-    if let (Some(incident), Some(report)) = (&incident, &value) {
+    if let (Some(incident), Some(report)) = (&incident, &mut value) {
         let messages: Vec<String> = diagnostics.iter().map(|d| d.message.clone()).collect();
-        match incident.write(&canonical::compact(report), &messages) {
-            Ok(folder) => notes.push(format!("incident: {}", folder.display())),
+        let folder = incident.folder();
+        let named = name_incident(report, &folder);
+        match incident.write_to(&folder, &canonical::compact(report), &messages) {
+            Ok(()) => notes.push(format!("incident: {}", folder.display())),
             Err(error) => {
+                if named && let Some(place) = report.pointer_mut(INCIDENT_DIR) {
+                    *place = Value::Null;
+                }
                 let message = format!(
                     "the incident bundle cannot be written: {error}; the report is complete, but the run cannot be looked at later"
                 );
                 let warning = Diag::new(Code::IncidentBundleWriteFailed, message).build();
-                let list = value.as_mut().and_then(|v| v.get_mut("diagnostics"));
+                let list = report.get_mut("diagnostics");
                 if let (Some(Value::Array(list)), Ok(entry)) = (list, serde_json::to_value(&warning)) {
                     list.push(entry);
                 }
                 diagnostics.push(warning);
             }
         }
+    }
+    if let Some(report) = &mut value
+        && let Some(error) = copy_report(report, &copies)
+    {
+        let message = format!("the report cannot be added to an incident bundle: {error}; the rest of the bundle is there");
+        let warning = Diag::new(Code::IncidentBundleWriteFailed, message).build();
+        if let (Some(Value::Array(list)), Ok(entry)) = (report.get_mut("diagnostics"), serde_json::to_value(&warning)) {
+            list.push(entry);
+        }
+        diagnostics.push(warning);
     }
     if parts.json {
         let violations = value.as_ref().map(|v| validate::violations(R::INFO, v)).unwrap_or_default();
@@ -120,6 +138,29 @@ pub fn finish<R: Report>(mut context: Context, result: R::Result) -> Finished {
         exit_code,
         stdout: if parts.json { Vec::new() } else { stdout },
         stderr,
+    }
+}
+
+/// Writes the report to all of these files; yields the first failure.
+fn copy_report(report: &Value, copies: &[PathBuf]) -> Option<WriteError> {
+    if copies.is_empty() {
+        return None;
+    }
+    let bytes = canonical::compact(report);
+    copies.iter().map(|path| write_atomic(path, &bytes).err()).fold(None, Option::or)
+}
+
+/// Where a report names the folder of its incident, if its contract has a place for it.
+const INCIDENT_DIR: &str = "/result/incident_dir";
+
+/// Fills that place unless the command did; says whether it was filled.
+fn name_incident(report: &mut Value, folder: &Path) -> bool {
+    match report.pointer_mut(INCIDENT_DIR) {
+        Some(place) if place.is_null() => {
+            *place = Value::String(folder.display().to_string());
+            true
+        }
+        _ => false,
     }
 }
 

@@ -31,18 +31,19 @@ pub fn run_id(first_sha256: &str, second_sha256: &str) -> String {
 }
 
 impl Incident {
-    /// Writes the bundle; yields its folder.
+    /// The folder of the bundle, if it is written today.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+        self.root.join(today).join(&self.run_id)
+    }
+
+    /// Writes the bundle into a folder, which is created.
     ///
     /// # Errors
     /// The first file or folder that could not be written.
-    pub fn write(&self, report: &[u8], messages: &[String]) -> Result<PathBuf, WriteError> {
-        let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-        self.write_under(&self.root.join(today), report, messages)
-    }
-
-    fn write_under(&self, dated: &Path, report: &[u8], messages: &[String]) -> Result<PathBuf, WriteError> {
-        let folder = dated.join(&self.run_id);
-        create_folder(&folder)?;
+    pub fn write_to(&self, folder: &Path, report: &[u8], messages: &[String]) -> Result<(), WriteError> {
+        create_folder(folder)?;
         for (name, bytes) in &self.files {
             write_atomic(&folder.join(name), bytes)?;
         }
@@ -52,7 +53,7 @@ impl Incident {
         if !lines.is_empty() {
             write_atomic(&folder.join("stderr.txt"), format!("{}\n", lines.join("\n")).as_bytes())?;
         }
-        Ok(folder)
+        Ok(())
     }
 }
 
@@ -77,10 +78,11 @@ mod tests {
             report_name: "run.report.json",
             stderr: vec!["trap".to_owned()],
         };
-        let written =
-            incident.write_under(&folder.path().join("day"), b"{}\n", &["message".to_owned()]).expect("written");
+        let written = folder.path().join("day").join("r");
+        incident.write_to(&written, b"{}\n", &["message".to_owned()]).expect("written");
         assert_eq!(std::fs::read(written.join("input.bin")).expect("there"), b"x");
         assert_eq!(std::fs::read(written.join("run.report.json")).expect("there"), b"{}\n");
         assert_eq!(std::fs::read(written.join("stderr.txt")).expect("there"), b"trap\nmessage\n");
+        assert!(incident.folder().starts_with(folder.path()) && incident.folder().ends_with("r"));
     }
 }

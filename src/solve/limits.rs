@@ -1,6 +1,6 @@
 //! Which limits a run has: the profile's, with what the command line overrides.
 
-use crate::engine::{Allocator, CacheSource, EngineConfig, Limits};
+use crate::engine::{Allocator, CacheSource, EngineConfig, Guests, Limits};
 use std::path::PathBuf;
 use x07_wasm_contracts::command_line::Limit;
 use x07_wasm_contracts::types::{WasmRuntimeLimits, WasmRuntimeLimitsInstanceAllocator};
@@ -66,6 +66,7 @@ pub fn engine_config(
     )?;
     let cache = profile.cache_config.as_ref().and_then(|c| c.as_ref());
     Ok(EngineConfig {
+        guests: Guests::Solve,
         limits: Limits {
             fuel: wide(overrides.fuel, profile.max_fuel),
             memory_bytes: wide(overrides.memory_bytes, profile.max_memory_bytes),

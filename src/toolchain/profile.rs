@@ -152,7 +152,9 @@ pub const fn linked(tool: ToolId) -> Option<Linked> {
         ToolId::X07 => Some(Linked::X07),
         ToolId::Wasmtime => Some(Linked::WASMTIME),
         ToolId::WasmTools => Some(Linked::WASM_TOOLS),
-        ToolId::Clang | ToolId::WasmLd | ToolId::WitBindgen | ToolId::Wac | ToolId::Jco => None,
+        ToolId::WitBindgen => Some(Linked::WIT_BINDGEN),
+        ToolId::Wac => Some(Linked::WAC),
+        ToolId::Clang | ToolId::WasmLd | ToolId::Jco => None,
     }
 }
 

@@ -48,7 +48,8 @@ impl Package {
 pub(super) fn parse(tree: &Tree) -> Result<Package, Vec<WitProblem>> {
     let texts = texts(tree)?;
     if texts.is_empty() {
-        let message = "there is no .wit file directly in the folder; name the folder that holds the package";
+        let message =
+            "there is no .wit file directly in the folder, links not counted; name the folder that holds the package";
         return Err(vec![WitProblem::of_package(message)]);
     }
     let mut map = SourceMap::new();
@@ -91,7 +92,13 @@ fn texts(tree: &Tree) -> Result<Vec<(String, String)>, Vec<WitProblem>> {
     let (mut texts, mut problems) = (Vec::new(), Vec::new());
     for (name, bytes) in tree.texts() {
         match std::str::from_utf8(bytes) {
-            Ok(text) => texts.push((name.to_owned(), text.to_owned())),
+            Ok(text) => match text.char_indices().find(|(_, c)| is_hidden(*c)) {
+                Some((at, c)) => {
+                    let message = format!("the character {} is not allowed in WIT; remove it", c.escape_unicode());
+                    problems.push(WitProblem::at(name, text, at, message));
+                }
+                None => texts.push((name.to_owned(), text.to_owned())),
+            },
             Err(error) => {
                 let valid = String::from_utf8_lossy(bytes.get(..error.valid_up_to()).unwrap_or_default());
                 let message = format!("byte {} is not UTF-8; save the file as UTF-8", error.valid_up_to());
@@ -100,6 +107,17 @@ fn texts(tree: &Tree) -> Result<Vec<(String, String)>, Vec<WitProblem>> {
         }
     }
     if problems.is_empty() { Ok(texts) } else { Err(problems) }
+}
+
+/// Characters that the parser refuses because text with them can look like something else. Its own message would
+/// not know in which of several files the character stands.
+fn is_hidden(c: char) -> bool {
+    match c {
+        '\n' | '\r' | '\t' => false,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        '\u{149}' | '\u{673}' | '\u{f77}' | '\u{f79}' | '\u{17a3}' | '\u{17a4}' | '\u{17b4}' | '\u{17b5}' => true,
+        _ => c.is_control(),
+    }
 }
 
 /// The main package, and those nested in its files.
@@ -152,11 +170,11 @@ fn excesses(package: &Package) -> Vec<WitProblem> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
     use crate::contract::files::Files;
     use crate::contract::json::position::Position;
+    use crate::wit::tree_digest::Extent;
 
     fn parsed(files: &[(&str, &[u8])]) -> Result<Package, Vec<WitProblem>> {
         let folder = tempfile::tempdir().expect("a folder");
@@ -165,7 +183,7 @@ mod tests {
             std::fs::create_dir_all(path.parent().expect("in the folder")).expect("made");
             std::fs::write(path, bytes).expect("written");
         }
-        parse(&Tree::read(&mut Files::default(), folder.path()).expect("read"))
+        parse(&Tree::read(&mut Files::default(), folder.path(), Extent::All).expect("read"))
     }
 
     fn place(problems: &[WitProblem]) -> (String, u32, u32) {
@@ -188,11 +206,9 @@ mod tests {
 
     #[test]
     fn a_mistake_has_file_line_and_column() {
-        let problems = parsed(&[
-            ("a.wit", b"package a:b@1.0.0;\n".as_slice()),
-            ("b.wit", "// é\ninterface é {}".as_bytes()),
-        ])
-        .expect_err("wrong");
+        let problems =
+            parsed(&[("a.wit", b"package a:b@1.0.0;\n".as_slice()), ("b.wit", "// é\ninterface é {}".as_bytes())])
+                .expect_err("wrong");
         assert_eq!(place(&problems), ("b.wit".to_owned(), 2, 11));
         let problems = parsed(&[("a.wit", b"package a:b;\nworld w {\n  import nowhere;\n}")]).expect_err("wrong");
         assert_eq!(place(&problems), ("a.wit".to_owned(), 3, 10));
@@ -200,11 +216,14 @@ mod tests {
         let problems = parsed(&[("a.wit", b"package a:b;"), ("b.wit", b"a\xff"), ("c.wit", b"\xfe")]);
         let problems = problems.expect_err("wrong");
         assert_eq!((problems.len(), place(&problems)), (2, ("b.wit".to_owned(), 1, 2)));
+        let problems = parsed(&[("a.wit", b"package a:b;"), ("b.wit", "// \u{202e}".as_bytes())]).expect_err("wrong");
+        assert_eq!((problems.len(), place(&problems)), (1, ("b.wit".to_owned(), 1, 4)));
     }
 
     #[test]
     fn a_package_needs_text_that_says_what_it_is() {
-        for files in [&[][..], &[("deep/a.wit", b"package a:b;".as_slice())], &[("a.wit", b"interface i {}")]] {
+        let cases: [&[(&str, &[u8])]; 3] = [&[], &[("deep/a.wit", b"package a:b;")], &[("a.wit", b"interface i {}")]];
+        for files in cases {
             let problems = parsed(files).expect_err("no package");
             assert_eq!((problems.len(), &problems[0].place), (1, &None), "{problems:?}");
         }
@@ -220,7 +239,8 @@ mod tests {
 
     #[test]
     fn hostile_sizes_are_refused_and_do_not_overflow() {
-        let nested = format!("package a:b;\ninterface i {{ type t = {}u8{}; }}", "list<".repeat(5000), ">".repeat(5000));
+        let nested =
+            format!("package a:b;\ninterface i {{ type t = {}u8{}; }}", "list<".repeat(5000), ">".repeat(5000));
         assert!(parsed(&[("a.wit", nested.as_bytes())]).expect_err("too deep")[0].place.is_some());
         let mut chain = "package a:b;\ninterface i { type t0 = u8;".to_owned();
         (0..9000).for_each(|i| chain.push_str(&format!(" type t{} = t{i};", i + 1)));

@@ -45,11 +45,9 @@ impl WitProblem {
     #[must_use]
     pub fn diagnose(&self, code: Code, what: &str) -> Diag {
         match &self.place {
-            Some((file, at)) => {
-                Diag::new(code, format!("{file}:{}:{}: {what}: {}", at.line, at.column, self.message))
-                    .data("file", file.as_str())
-                    .at_text(file, *at)
-            }
+            Some((file, at)) => Diag::new(code, format!("{file}:{}:{}: {what}: {}", at.line, at.column, self.message))
+                .data("file", file.as_str())
+                .at_text(file, *at),
             None => Diag::new(code, format!("{what}: {}", self.message)),
         }
     }

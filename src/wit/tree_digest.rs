@@ -50,6 +50,15 @@ pub enum TreeError {
     },
 }
 
+/// Which files to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All below the folder, as the digest wants.
+    All,
+    /// Those directly in the folder, which are the text of the package. The folder may hold anything else.
+    Top,
+}
+
 /// One file of a package.
 #[derive(Clone, Debug)]
 struct TreeFile {
@@ -67,12 +76,12 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Reads the files below a folder and records each.
+    /// Reads the files of a folder and records each.
     ///
     /// # Errors
     /// When the folder or a file cannot be read, or there is more than a package may have.
-    pub fn read(files: &mut Files, folder: &Path) -> Result<Self, TreeError> {
-        let mut walk = Walk { root: folder, entries: 0, found: Vec::new() };
+    pub fn read(files: &mut Files, folder: &Path, extent: Extent) -> Result<Self, TreeError> {
+        let mut walk = Walk { root: folder, extent, entries: 0, found: Vec::new() };
         walk.folder(Path::new(""), 0)?;
         let mut found = walk.found;
         found.sort();
@@ -129,6 +138,7 @@ impl Tree {
 /// The search for files.
 struct Walk<'a> {
     root: &'a Path,
+    extent: Extent,
     entries: usize,
     /// Path below the root, and path to open.
     found: Vec<(String, PathBuf)>,
@@ -152,6 +162,9 @@ impl Walk<'_> {
             let path = below.join(entry.file_name());
             // The type of the entry itself: links are neither.
             let kind = entry.file_type().map_err(failed)?;
+            if kind.is_dir() && self.extent == Extent::Top {
+                continue;
+            }
             if kind.is_dir() {
                 self.folder(&path, depth + 1)?;
             } else if kind.is_file() && path.extension().is_some_and(|e| e == "wit") {
@@ -175,12 +188,11 @@ impl Walk<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests {
     use super::*;
 
     fn digest(folder: &Path) -> String {
-        Tree::read(&mut Files::default(), folder).expect("read").sha256()
+        Tree::read(&mut Files::default(), folder, Extent::All).expect("read").sha256()
     }
 
     #[test]
@@ -221,16 +233,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let half = vec![b' '; usize::try_from(MAX_BYTES / 2 + 1).expect("small")];
         fs::write(folder.path().join("a.wit"), &half).expect("written");
-        assert!(Tree::read(&mut Files::default(), folder.path()).is_ok());
+        assert!(Tree::read(&mut Files::default(), folder.path(), Extent::All).is_ok());
         fs::write(folder.path().join("b.wit"), &half).expect("written");
-        let error = Tree::read(&mut Files::default(), folder.path()).expect_err("too large");
+        let error = Tree::read(&mut Files::default(), folder.path(), Extent::All).expect_err("too large");
         assert!(matches!(error, TreeError::TooLarge { .. }), "{error}");
 
         let deep = tempfile::tempdir().expect("a folder");
         let mut path = deep.path().to_path_buf();
         (0..=MAX_DEPTH).for_each(|_| path.push("d"));
         fs::create_dir_all(&path).expect("made");
-        assert!(Tree::read(&mut Files::default(), deep.path()).is_err_and(|e| e.to_string().contains("nested")));
+        let all = Tree::read(&mut Files::default(), deep.path(), Extent::All);
+        assert!(all.is_err_and(|e| e.to_string().contains("nested")));
+        assert!(Tree::read(&mut Files::default(), deep.path(), Extent::Top).is_ok());
     }
 
     #[test]

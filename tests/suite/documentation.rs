@@ -102,7 +102,9 @@ fn expected_exit(line: &str) -> (&str, i32) {
 fn execute(path: &Path) -> usize {
     use std::process::{Command, Stdio};
     let place = Place::new();
-    copy_tree(&root().join("examples"), &place.path("examples"));
+    for folder in ["examples", "arch/app", "arch/slo", "spec"] {
+        copy_tree(&root().join(folder), &place.path(folder));
+    }
     fs::copy(root().join("README.md"), place.path("README.md")).expect("copied");
     let program = Path::new(env!("CARGO_BIN_EXE_x07-wasm"));
     let mut search = vec![program.parent().expect("a folder").to_path_buf()];

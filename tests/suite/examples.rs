@@ -5,10 +5,16 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The example projects, by name.
-const EXAMPLES: [&str; 8] = [
+const EXAMPLES: [&str; 14] = [
+    ".gitignore",
     "http_bad_response",
     "http_echo",
     "http_hello",
+    "http_reducer_fetch",
+    "http_reducer_hello",
+    "http_reducer_kv",
+    "http_reducer_log",
+    "http_reducer_time",
     "http_spin",
     "json_field",
     "solve_pure_echo",
@@ -72,6 +78,14 @@ fn echo_gives_every_input_back() {
 fn http_programs_answer_envelopes() {
     check("http_echo");
     check("http_hello");
+    check("http_bad_response");
+}
+
+#[test]
+fn reducers_answer_dispatches() {
+    for name in EXAMPLES.iter().filter(|name| name.starts_with("http_reducer_")) {
+        check(name);
+    }
 }
 
 #[test]
@@ -96,7 +110,7 @@ fn spin_ends_when_its_fuel_is_used_up() {
 fn cases_come_in_pairs() {
     for example in EXAMPLES {
         let folder = root().join("examples").join(example).join("tests/cases");
-        if example == "spin" {
+        if matches!(example, "spin" | "http_spin") {
             assert!(!folder.exists(), "a program that never ends has no expected output");
             continue;
         }

@@ -27,13 +27,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod build;
+mod capabilities;
 mod catalogue;
 mod compiler_of_contracts;
+mod component_commands;
+mod component_glue;
+mod component_profiles;
 mod contracts;
 mod documentation;
 mod examples;
 mod fuzz;
 mod hostile;
+mod http_reducer;
 mod language;
 mod machine;
 mod oracle;
@@ -43,3 +48,4 @@ mod registries;
 mod run;
 mod support;
 mod testing;
+mod wit;

@@ -114,12 +114,14 @@ struct Lines {
 }
 
 impl Lines {
-    /// Places the lines, each cut to `max` bytes.
+    /// Places the lines. One of more than `max` bytes is left out: part of a code would be another.
     fn place(linker: &mut Linker, max: u64) -> Self {
         let max = usize::try_from(max).unwrap_or(usize::MAX);
         let mut place = |code: Code| {
             let mut line = format!("x07-diag-code: {}\n", code.as_str()).into_bytes();
-            line.truncate(max);
+            if line.len() > max {
+                line.clear();
+            }
             Line { address: linker.data(&line), length: u32::try_from(line.len()).unwrap_or(u32::MAX) }
         };
         Self {

@@ -20,7 +20,7 @@ mod read;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -145,7 +145,8 @@ impl Linker {
     ///
     /// # Errors
     ///
-    /// What the module is or has that cannot be linked; see [`LinkError`]. Nothing was added then.
+    /// What the module is or has that cannot be linked; see [`LinkError`]. No function, global or
+    /// data was added then.
     pub fn add_program(&mut self, wasm: &[u8]) -> Result<Program, LinkError> {
         self.add(wasm)
     }

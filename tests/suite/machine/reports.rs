@@ -7,25 +7,74 @@ use std::collections::BTreeSet;
 use x07_wasm_contracts::cli::COMMANDS;
 
 /// Every command: scope, a line that succeeds, a line that fails on its input, and the code and exit
-/// code of that failure. `echo/` and `word_count/` are the example projects of these names.
+/// code of that failure. `solve_pure_echo/` and `word_count/` are the example projects of these names.
 /// Name, arguments, and for a failure what the report holds.
 type Case = (&'static str, &'static str, Option<(&'static str, u8, &'static str)>);
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 23] = [
     (
         "build",
-        "build --project echo/x07.json --out out.wasm",
+        "build --project solve_pure_echo/x07.json --out out.wasm",
         Some(("build --project no.json", 3, "X07WASM_PROJECT_READ_FAILED")),
     ),
-    ("check", "check --project echo/x07.json", Some(("check --project no.json", 3, "X07WASM_PROJECT_READ_FAILED"))),
+    ("check", "check --project solve_pure_echo/x07.json", Some(("check --project no.json", 3, "X07WASM_PROJECT_READ_FAILED"))),
     (
         "cli-specrows-check",
         "cli specrows check",
         Some(("cli specrows check --in no.json", 3, "X07WASM_SPECROWS_INPUT_READ_FAILED")),
     ),
     ("completions", "completions bash", None),
+    (
+        "component-build",
+        "component build --project solve_pure_echo/x07.json --emit solve --out-dir parts",
+        Some(("component build --project no.json", 3, "X07WASM_COMPONENT_BUILD_PROJECT_READ_FAILED")),
+    ),
+    (
+        "component-compose",
+        "component compose --adapter cli --solve parts/solve.component.wasm --out cli.wasm",
+        Some((
+            "component compose --adapter cli --solve no.wasm --out no.out.wasm",
+            3,
+            "X07WASM_COMPONENT_COMPOSE_INPUT_READ_FAILED",
+        )),
+    ),
+    (
+        "component-profile-validate",
+        "component profile validate",
+        Some(("component profile validate --profile no", 3, "X07WASM_COMPONENT_INDEX_PROFILE_NOT_FOUND")),
+    ),
+    (
+        "component-run",
+        "component run --component cli.wasm",
+        Some(("component run --component no.wasm", 3, "X07WASM_COMPONENT_RUN_COMPONENT_READ_FAILED")),
+    ),
+    (
+        "component-targets",
+        "component targets --component cli.wasm --wit wit/deps/wasi/cli/0.2.8/command.wit --world command",
+        Some((
+            "component targets --component no.wasm --wit wit/deps/wasi/cli/0.2.8/command.wit --world command",
+            3,
+            "X07WASM_COMPONENT_TARGETS_COMPONENT_READ_FAILED",
+        )),
+    ),
     ("doctor", "doctor", None),
     ("explain", "explain", Some(("explain NO_SUCH_CODE", 3, "X07WASM_EXPLAIN_CODE_UNKNOWN"))),
+    ("http-contracts-validate", "http contracts validate", None),
+    (
+        "http-regress-from-incident",
+        "http regress from-incident --incident-dir incident --out-dir regress",
+        Some(("http regress from-incident --incident-dir no", 3, "X07WASM_HTTP_INCIDENT_READ_FAILED")),
+    ),
+    (
+        "http-serve",
+        "http serve --mode canary --component reducer.wasm",
+        Some(("http serve --mode canary --component no.wasm", 3, "X07WASM_HTTP_SERVE_COMPONENT_READ_FAILED")),
+    ),
+    (
+        "http-test",
+        "http test --component reducer.wasm --trace reducer.trace.json",
+        Some(("http test --component reducer.wasm", 3, "X07WASM_HTTP_TEST_TRACE_MISSING")),
+    ),
     (
         "profile-validate",
         "profile validate",
@@ -33,11 +82,16 @@ const CASES: [Case; 12] = [
     ),
     (
         "run",
-        "run --project echo/x07.json --input-hex 00ff",
+        "run --project solve_pure_echo/x07.json --input-hex 00ff",
         Some(("run --wasm no.wasm --input-hex 00", 3, "X07WASM_WASM_READ_FAILED")),
     ),
     ("schema-list", "schema list", None),
     ("schema-show", "schema show x07diag", Some(("schema show no", 3, "X07WASM_SCHEMA_UNKNOWN"))),
+    (
+        "serve",
+        "serve --component service/http.component.wasm",
+        Some(("serve --component no.wasm", 3, "X07WASM_SERVE_COMPONENT_READ_FAILED")),
+    ),
     (
         "test",
         "test --project word_count/x07.json",
@@ -48,12 +102,21 @@ const CASES: [Case; 12] = [
         "toolchain validate",
         Some(("toolchain validate --profile no.json", 3, "X07WASM_TOOLCHAIN_PROFILE_READ_FAILED")),
     ),
+    ("wit-validate", "wit validate", Some(("wit validate --package no", 3, "X07WASM_WIT_PACKAGE_NOT_FOUND"))),
 ];
 
-/// A folder with the projects that the lines name.
+/// A folder with the projects that the lines name, and what those need that do not build themselves.
 fn projects() -> Place {
     let place = Place::with_example("solve_pure_echo");
-    copy_tree(&root().join("examples/word_count"), &place.path("word_count"));
+    for example in ["word_count", "http_echo", "http_reducer_hello"] {
+        copy_tree(&root().join("examples").join(example), &place.path(example));
+    }
+    place.run("component build --project http_echo/x07.json --emit http-native --out-dir service --json").ok();
+    place.run("build --project http_reducer_hello/x07.json --out reducer.wasm --json").ok();
+    place.run("http serve --mode canary --component reducer.wasm --trace-out reducer.trace.json --json").ok();
+    let trace: Value = serde_json::from_slice(&place.read("reducer.trace.json")).expect("a trace");
+    let incident = json!({ "v": 1, "kind": "x07.http.incident", "error": "no", "trace": trace, "failed": null });
+    place.write("incident/incident.json", incident.to_string());
     place
 }
 
@@ -201,7 +264,7 @@ fn people_get_the_same_verdict_without_a_report() {
 #[test]
 fn a_successful_build_says_ok_and_run_prints_nothing_but_the_output() {
     let place = Place::with_example("solve_pure_echo");
-    let run = place.run("build --project echo/x07.json --out out.wasm");
+    let run = place.run("build --project solve_pure_echo/x07.json --out out.wasm");
     assert_eq!((run.status, run.stdout.as_slice()), (0, &b""[..]));
     assert!(run.stderr.lines().any(|l| l.starts_with("ok")), "{}", run.stderr);
     let run = place.run("run --wasm out.wasm --input-hex 00ff0a");
@@ -211,7 +274,7 @@ fn a_successful_build_says_ok_and_run_prints_nothing_but_the_output() {
 #[test]
 fn a_report_takes_standard_output_for_itself() {
     let place = Place::with_example("solve_pure_echo");
-    let run = place.run("run --project echo/x07.json --input-hex 00ff0a --json");
+    let run = place.run("run --project solve_pure_echo/x07.json --input-hex 00ff0a --json");
     let report = run.ok();
     assert_eq!(report["result"]["output"]["bytes_len"], 3);
     assert_eq!(without_call(report)["meta"]["argv"], Value::Null);

@@ -13,8 +13,9 @@ fn a_machine_without_tools_is_healthy() {
     assert_eq!(
         report["result"],
         json!({
-            "x07": null, "clang": null, "wasm_ld": null, "wit_bindgen": null, "wac": null, "jco": null,
+            "x07": null, "clang": null, "wasm_ld": null, "jco": null,
             "wasmtime": "wasmtime 48.0.8 (linked)", "wasm_tools": "wasm-tools 0.258.0 (linked)",
+            "wac": "wac 0.12.0 (linked)", "wit_bindgen": "wit-parser 0.258.0 (linked)",
         })
     );
     assert_eq!(report["meta"]["tool"]["wasmtime"], "wasmtime 48.0.8 (linked)");
@@ -41,7 +42,9 @@ fn a_machine_without_tools_is_healthy() {
         if code.starts_with("X07WASM_TOOL_MISSING_") {
             assert_eq!((&diagnostic["severity"], &diagnostic["stage"]), (&json!("warning"), &json!("run")), "{code}");
             let tool = diagnostic["data"]["tool"].as_str().expect("a tool");
-            assert!(diagnostic["message"].as_str().is_some_and(|m| m.contains(tool)), "{code}");
+            let purpose = diagnostic["data"]["purpose"].as_str().expect("a purpose");
+            let message = diagnostic["message"].as_str().expect("a message");
+            assert!(message.contains(tool) && message.contains(purpose) && message.contains("To get it, "), "{code}");
         } else {
             assert_eq!(diagnostic["severity"], "info", "{code}");
         }
@@ -79,6 +82,14 @@ fn the_toolchain_profile_of_the_project_is_compared() {
     assert_eq!(inputs, [&json!("arch/wasm/toolchain/index.x07wasm.toolchain.json"), &json!("t.json")]);
 }
 
+/// How many lines are about a tool: a note begins with it, the message of a warning too.
+fn lines_about(text: &str, tool: &str) -> usize {
+    let about = |line: &str| {
+        line.split_once("]: ").map_or(line, |(_, message)| message).split_whitespace().next() == Some(tool)
+    };
+    text.lines().filter(|line| about(line)).count()
+}
+
 #[test]
 fn people_get_one_line_for_each_tool() {
     let place = Place::new();
@@ -90,15 +101,16 @@ fn people_get_one_line_for_each_tool() {
         "wasm-ld",
         "wasmtime",
         "wasm-tools",
-        "wit-bindgen",
+        "wit-parser",
         "wac",
+        "WASI",
         "jco",
         "node",
         "x07-device-host-desktop",
     ] {
-        let lines = run.stderr.lines().filter(|l| l.split_whitespace().next() == Some(tool)).count();
-        assert_eq!(lines, 1, "{tool}: {}", run.stderr);
+        assert_eq!(lines_about(&run.stderr, tool), 1, "{tool}: {}", run.stderr);
     }
+    assert_eq!(run.stderr.lines().count(), 11, "{}", run.stderr);
     assert!(run.stderr.contains("warning[X07WASM_TOOL_MISSING_CLANG]"), "{}", run.stderr);
 }
 
@@ -114,12 +126,12 @@ mod with_programs {
             ("x07", "x07 0.1.102"),
             ("clang", "  Debian clang version 19.1.7 (3)  "),
             ("wasm-ld", "LLD 19.1.7"),
-            ("wit-bindgen", "wit-bindgen-cli 0.53.1"),
-            ("wac", "wac-cli 0.9.0"),
             ("jco", "1.16.1"),
             ("node", "v22.1.0"),
             ("x07-device-host-desktop", "host 1.0.0"),
             // Linked in: what is on the path does not count.
+            ("wit-bindgen", "wit-bindgen-cli 0.53.1"),
+            ("wac", "wac-cli 0.9.0"),
             ("wasmtime", "wasmtime 1.0.0"),
             ("wasm-tools", "wasm-tools 1.0.0"),
         ] {
@@ -130,8 +142,9 @@ mod with_programs {
             report["result"],
             json!({
                 "x07": "x07 0.1.102", "clang": "Debian clang version 19.1.7 (3)", "wasm_ld": "LLD 19.1.7",
-                "wit_bindgen": "wit-bindgen-cli 0.53.1", "wac": "wac-cli 0.9.0", "jco": "1.16.1",
+                "jco": "1.16.1",
                 "wasmtime": "wasmtime 48.0.8 (linked)", "wasm_tools": "wasm-tools 0.258.0 (linked)",
+                "wac": "wac 0.12.0 (linked)", "wit_bindgen": "wit-parser 0.258.0 (linked)",
             })
         );
         let meta = &report["meta"];
@@ -145,9 +158,18 @@ mod with_programs {
             .collect();
         assert_eq!(
             found,
-            [(&json!("node"), &json!("v22.1.0")), (&json!("x07-device-host-desktop"), &json!("host 1.0.0"))]
+            [
+                (&json!("wasi"), &json!("0.2.12")),
+                (&json!("node"), &json!("v22.1.0")),
+                (&json!("x07-device-host-desktop"), &json!("host 1.0.0"))
+            ]
         );
         assert!(report["diagnostics"].as_array().into_iter().flatten().all(|d| d["severity"] == "info"), "{report:#}");
+        let run = run_among(&place, "doctor");
+        for (tool, text) in [("clang", "19.1.7 (3): for the C backend"), ("wasmtime", "48.0.8, built in")] {
+            assert_eq!(lines_about(&run.stderr, tool), 1, "{tool}: {}", run.stderr);
+            assert!(run.stderr.lines().any(|l| l.starts_with(tool) && l.contains(text)), "{tool}: {}", run.stderr);
+        }
     }
 
     #[test]
@@ -179,7 +201,8 @@ mod with_programs {
         });
         let report = run.ok();
         let found = with_code(&report, "X07WASM_TOOL_VERSION_INFO");
-        assert_eq!((found.len(), &found[0]["data"]["version"]), (1, &json!("from the variable")));
+        let versions: Vec<&Value> = found.iter().map(|d| &d["data"]["version"]).collect();
+        assert_eq!(versions, [&json!("0.2.12"), &json!("from the variable")]);
         let run = place.run_with(&["doctor", "--json"], |command| {
             command.env("PATH", place.path("bin")).env("X07_DEVICE_HOST_DESKTOP", "no/such/program");
         });

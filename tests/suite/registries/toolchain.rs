@@ -61,13 +61,18 @@ fn what_is_linked_in_is_enough_and_starts_no_process() {
     let ids: Vec<&str> =
         result["tools"].as_array().into_iter().flatten().filter_map(|t| t["tool_id"].as_str()).collect();
     assert_eq!(ids, TOOLS, "in this order");
-    for (id, line) in [("wasmtime", "wasmtime 48.0.8 (linked)"), ("wasm_tools", "wasm-tools 0.258.0 (linked)")] {
+    for (id, line) in [
+        ("wasmtime", "wasmtime 48.0.8 (linked)"),
+        ("wasm_tools", "wasm-tools 0.258.0 (linked)"),
+        ("wit_bindgen", "wit-parser 0.258.0 (linked)"),
+        ("wac", "wac 0.12.0 (linked)"),
+    ] {
         let found = tool(&report, id);
         assert_eq!((&found["ok"], &found["cmd"], &found["stdout"]), (&json!(true), &json!("builtin"), &json!(line)));
     }
     // What is not there and not required is a warning.
     let missing = with_code(&report, "X07WASM_TOOLCHAIN_TOOL_SPAWN_FAILED");
-    assert_eq!(missing.len(), 5);
+    assert_eq!(missing.len(), 3);
     for diagnostic in missing {
         assert_eq!((&diagnostic["severity"], &diagnostic["stage"]), (&json!("warning"), &json!("run")));
         assert_eq!(diagnostic["data"]["argv"][1], "--version");
@@ -281,7 +286,15 @@ mod with_programs {
             // The first argument is repeated, so that the test sees that it came.
             stand_in(&place, name, &format!("echo '{line}'; echo \"$#:$1\" >&2"));
         }
-        let report = run_among(&place, "toolchain validate --json").ok();
+        // Null stands for the usual program, also where a library could do its work.
+        let external = profile(|p| {
+            for (id, constraint) in [("wit_bindgen", "=0.53.1"), ("wac", "=0.9.0")] {
+                p["tools"][id]["cmd"] = Value::Null;
+                p["tools"][id]["constraint"] = json!(constraint);
+            }
+        });
+        place.write("t.json", external.to_string());
+        let report = run_among(&place, "toolchain validate --profile t.json --json").ok();
         assert_eq!(report["meta"]["nondeterminism"]["uses_process"], true);
         for (id, name, line, version) in LINES {
             assert_eq!(

@@ -1,0 +1,93 @@
+//! When a server stops: after its last request, or when a signal comes.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use tokio::sync::watch;
+
+/// How urgently a server stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// It does not.
+    Run,
+    /// It accepts nothing new and finishes what it has begun.
+    Stop,
+    /// It does not wait any longer.
+    Cut,
+}
+
+/// The level, which only ever rises.
+pub(super) struct Stop {
+    level: watch::Sender<Level>,
+    /// Whether it has risen; every request looks at it.
+    risen: AtomicBool,
+}
+
+impl Stop {
+    pub(super) fn new() -> Self {
+        Self { level: watch::Sender::new(Level::Run), risen: AtomicBool::new(false) }
+    }
+
+    /// Raises the level.
+    pub(super) fn raise(&self, to: Level) {
+        self.risen.store(true, Relaxed);
+        self.level.send_if_modified(|level| {
+            let higher = to > *level;
+            if higher {
+                *level = to;
+            }
+            higher
+        });
+    }
+
+    /// Whether the server stops.
+    pub(super) fn risen(&self) -> bool {
+        self.risen.load(Relaxed)
+    }
+
+    /// Waits until the level is reached.
+    pub(super) async fn reached(&self, level: Level) {
+        let mut changes = self.level.subscribe();
+        // The sender lives as long as `self`, so that waiting cannot fail.
+        let _ = changes.wait_for(|now| *now >= level).await;
+    }
+}
+
+/// The signals by which a process is asked to end: SIGINT and SIGTERM, or Ctrl-C where there are no
+/// others. From the moment that they are installed they no longer end the process by themselves.
+pub(super) struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    pub(super) fn install() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn install() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next of them.
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Waits for the next of them.
+    #[cfg(not(unix))]
+    pub(super) async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
