@@ -227,8 +227,6 @@ pub enum Code {
     CacheConfigIgnored,
     /// `X07WASM_CAPS_CLOCK_DENIED`: The reducer asked for the time, which is denied.
     CapsClockDenied,
-    /// `X07WASM_CAPS_ENV_DENIED`: A component misses an environment variable that it is not allowed.
-    CapsEnvDenied,
     /// `X07WASM_CAPS_EVIDENCE_UNUSED`: Recorded values were left over.
     CapsEvidenceUnused,
     /// `X07WASM_CAPS_FS_DENIED`: A folder could not be given to the component, or it asked for one that it does not have.
@@ -243,8 +241,6 @@ pub enum Code {
     CapsProfileReadFailed,
     /// `X07WASM_CAPS_SCHEMA_INVALID`: The capabilities break a rule that their schema cannot express.
     CapsSchemaInvalid,
-    /// `X07WASM_CAPS_SECRET_DENIED`: A component misses a secret that it is not allowed.
-    CapsSecretDenied,
     /// `X07WASM_CAPS_SECRET_MISSING`: A secret that the component is allowed is not there.
     CapsSecretMissing,
     /// `X07WASM_CAPS_SECRET_PERMISSIONS`: The file of a secret can be read by others.
@@ -333,15 +329,15 @@ pub enum Code {
     ExportMissingHeapBase,
     /// `X07WASM_EXPORT_MISSING_MEMORY`: The export memory is not a memory.
     ExportMissingMemory,
-    /// `X07WASM_HOST_DIAG_CLI_DIAG_CODE_DUPLICATE`: The component reported two diagnostic codes.
+    /// `X07WASM_HOST_DIAG_CLI_DIAG_CODE_DUPLICATE`: A command reported two diagnostic codes.
     HostDiagCliDiagCodeDuplicate,
-    /// `X07WASM_HOST_DIAG_CLI_DIAG_CODE_INVALID`: The component reported a diagnostic code that is not one.
+    /// `X07WASM_HOST_DIAG_CLI_DIAG_CODE_INVALID`: A command reported a diagnostic code that is not one.
     HostDiagCliDiagCodeInvalid,
-    /// `X07WASM_HOST_DIAG_CLI_DIAG_DATA_DUPLICATE`: The component reported the data of a diagnostic twice.
+    /// `X07WASM_HOST_DIAG_CLI_DIAG_DATA_DUPLICATE`: A command reported the data of a diagnostic twice.
     HostDiagCliDiagDataDuplicate,
-    /// `X07WASM_HOST_DIAG_CLI_DIAG_DATA_INVALID`: The component reported data that cannot be used.
+    /// `X07WASM_HOST_DIAG_CLI_DIAG_DATA_INVALID`: A command reported data that cannot be used.
     HostDiagCliDiagDataInvalid,
-    /// `X07WASM_HOST_DIAG_CLI_DIAG_DATA_ORPHAN`: The component reported data without a diagnostic code.
+    /// `X07WASM_HOST_DIAG_CLI_DIAG_DATA_ORPHAN`: A command reported data without a diagnostic code.
     HostDiagCliDiagDataOrphan,
     /// `X07WASM_HOST_DIAG_HTTP_DIAG_CODE_DUPLICATE`: The component reported two diagnostic codes.
     HostDiagHttpDiagCodeDuplicate,
@@ -691,7 +687,7 @@ pub enum Code {
     X07PkgLockFailed,
 }
 /// The catalogue, indexed by [`Code`].
-pub static CODES: [CodeInfo; 342usize] = [
+pub static CODES: [CodeInfo; 340usize] = [
     CodeInfo {
         code: "E_BRAND_BAD_TY",
         severity: Severity::Error,
@@ -1803,16 +1799,6 @@ pub static CODES: [CodeInfo; 342usize] = [
         cure: "Allow it, or do without.",
     },
     CodeInfo {
-        code: "X07WASM_CAPS_ENV_DENIED",
-        severity: Severity::Error,
-        stages: &[Stage::Run],
-        exit: 1u8,
-        raised_by: &["component run", "serve"],
-        summary: "A component misses an environment variable that it is not allowed.",
-        cause: "The component said so itself.",
-        cure: "List it in `env.allow` of the capabilities.",
-    },
-    CodeInfo {
         code: "X07WASM_CAPS_EVIDENCE_UNUSED",
         severity: Severity::Warning,
         stages: &[Stage::Run],
@@ -1881,16 +1867,6 @@ pub static CODES: [CodeInfo; 342usize] = [
         summary: "The capabilities break a rule that their schema cannot express.",
         cause: "An address range is not one, one folder is listed with two modes, or two secrets, or a secret and a variable, have the same name in the environment.",
         cure: "Correct the document at the place in the message.",
-    },
-    CodeInfo {
-        code: "X07WASM_CAPS_SECRET_DENIED",
-        severity: Severity::Error,
-        stages: &[Stage::Run],
-        exit: 1u8,
-        raised_by: &["component run", "serve"],
-        summary: "A component misses a secret that it is not allowed.",
-        cause: "The component said so itself.",
-        cure: "List it in `secrets.allow` of the capabilities.",
     },
     CodeInfo {
         code: "X07WASM_CAPS_SECRET_MISSING",
@@ -2338,7 +2314,7 @@ pub static CODES: [CodeInfo; 342usize] = [
         stages: &[Stage::Run],
         exit: 1u8,
         raised_by: &["component run"],
-        summary: "The component reported two diagnostic codes.",
+        summary: "A command reported two diagnostic codes.",
         cause: "Its standard error has the line x07-diag-code more than once.",
         cure: "Report one.",
     },
@@ -2348,7 +2324,7 @@ pub static CODES: [CodeInfo; 342usize] = [
         stages: &[Stage::Run],
         exit: 1u8,
         raised_by: &["component run"],
-        summary: "The component reported a diagnostic code that is not one.",
+        summary: "A command reported a diagnostic code that is not one.",
         cause: "A code has 1 to 64 capital letters, digits and underscores and starts with a letter.",
         cure: "Correct the program.",
     },
@@ -2358,7 +2334,7 @@ pub static CODES: [CodeInfo; 342usize] = [
         stages: &[Stage::Run],
         exit: 1u8,
         raised_by: &["component run"],
-        summary: "The component reported the data of a diagnostic twice.",
+        summary: "A command reported the data of a diagnostic twice.",
         cause: "Its standard error has the line x07-diag-data-b64 more than once.",
         cure: "Report it once.",
     },
@@ -2368,7 +2344,7 @@ pub static CODES: [CodeInfo; 342usize] = [
         stages: &[Stage::Run],
         exit: 1u8,
         raised_by: &["component run"],
-        summary: "The component reported data that cannot be used.",
+        summary: "A command reported data that cannot be used.",
         cause: "The data of a diagnostic is a JSON object of at most 4096 bytes in base64.",
         cure: "Correct the program.",
     },
@@ -2378,7 +2354,7 @@ pub static CODES: [CodeInfo; 342usize] = [
         stages: &[Stage::Run],
         exit: 1u8,
         raised_by: &["component run"],
-        summary: "The component reported data without a diagnostic code.",
+        summary: "A command reported data without a diagnostic code.",
         cause: "The line x07-diag-code is missing.",
         cure: "Report both or none.",
     },
@@ -4165,7 +4141,7 @@ pub static CODES: [CodeInfo; 342usize] = [
     },
 ];
 /// Every code.
-pub const ALL: [Code; 342usize] = [
+pub const ALL: [Code; 340usize] = [
     Code::EBrandBadTy,
     Code::EBrandMismatch,
     Code::X07Arity0000,
@@ -4277,7 +4253,6 @@ pub const ALL: [Code; 342usize] = [
     Code::BuildStaleOutputIoFailed,
     Code::CacheConfigIgnored,
     Code::CapsClockDenied,
-    Code::CapsEnvDenied,
     Code::CapsEvidenceUnused,
     Code::CapsFsDenied,
     Code::CapsNetDenied,
@@ -4285,7 +4260,6 @@ pub const ALL: [Code; 342usize] = [
     Code::CapsNetPrivateIpDenied,
     Code::CapsProfileReadFailed,
     Code::CapsSchemaInvalid,
-    Code::CapsSecretDenied,
     Code::CapsSecretMissing,
     Code::CapsSecretPermissions,
     Code::ClangFailed,

@@ -2,7 +2,6 @@
 //! among their outputs.
 
 use super::context::Context;
-use std::time::Instant;
 use x07_wasm_contracts::contract::{Envelope, Report};
 use x07_wasm_contracts::types::{Diagnostic, FileDigest, Meta};
 
@@ -17,22 +16,20 @@ pub struct Step {
     pub outputs: Vec<FileDigest>,
     /// What was remarked on the way; no errors.
     pub diagnostics: Vec<Diagnostic>,
-    /// When it began.
-    pub started: Instant,
 }
 
-/// The report of a step.
+/// The report of a step. It is an artifact: it says nothing about the time and the folder, so that the
+/// same inputs give the same bytes.
 #[must_use]
 pub fn report<R: Report>(context: &Context, step: Step, result: R::Result) -> R {
-    let elapsed_ms = u64::try_from(step.started.elapsed().as_millis()).unwrap_or(u64::MAX);
     R::assemble(Envelope {
         ok: true,
         exit_code: 0,
         diagnostics: step.diagnostics,
         meta: Meta {
             argv: step.argv,
-            cwd: std::env::current_dir().map(|d| d.display().to_string()).unwrap_or_default(),
-            elapsed_ms,
+            cwd: ".".to_owned(),
+            elapsed_ms: 0,
             inputs: step.inputs,
             outputs: step.outputs,
             nondeterminism: context.nondeterminism.clone(),
@@ -47,6 +44,7 @@ mod tests {
     use super::*;
     use crate::contract::{digest, files};
     use crate::report::emit;
+    use std::time::Instant;
     use x07_wasm_contracts::types::ComponentComposeReport;
 
     #[test]
@@ -57,7 +55,6 @@ mod tests {
             inputs: vec![digest::of("solve.component.wasm", b"s")],
             outputs: vec![digest::of("out.wasm", b"o")],
             diagnostics: Vec::new(),
-            started: Instant::now(),
         };
         let report = report::<ComponentComposeReport>(&context, step, emit::placeholder::<ComponentComposeReport>());
         assert!(report.ok && report.meta.argv.len() == 3);

@@ -5,8 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 /// The example projects, by name.
-const EXAMPLES: [&str; 14] = [
-    ".gitignore",
+const EXAMPLES: [&str; 13] = [
     "http_bad_response",
     "http_echo",
     "http_hello",

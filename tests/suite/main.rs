@@ -46,6 +46,7 @@ mod other_hosts;
 mod phases;
 mod registries;
 mod run;
+mod serve;
 mod support;
 mod testing;
 mod wit;

@@ -373,7 +373,7 @@ fn references_to_other_packages_are_resolved() {
 
 #[test]
 fn a_dependency_that_is_not_registered_is_a_warning() {
-    let place = own("package mine:p@1.0.0;\nworld w { import mine:q/i@1.0.0; import own:r/i; }");
+    let place = own("package mine:p@1.0.0;\nworld w { import mine:q/i@1.0.0; import mine:r/i; }");
     let run = validate(&place);
     let report = run.ok();
     let missing: Vec<String> = run.codes().into_iter().filter(|c| c.ends_with("DEP_MISSING")).collect();

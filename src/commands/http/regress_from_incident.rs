@@ -22,21 +22,20 @@ impl Handler for HttpRegressFromIncidentArgs {
         let mut result = emit::placeholder::<HttpRegressFromIncidentReport>();
         result.incident_dir = shown(&self.incident_dir);
         result.updated_files.clear();
-        let incident = match read(context, &self.incident_dir.join(FILE_NAME)) {
-            Ok(incident) => incident,
+        let (incident, trace) = match read(context, &self.incident_dir.join(FILE_NAME)) {
+            Ok(read) => read,
             Err(problems) => {
                 context.extend(problems);
                 return result;
             }
         };
-        let trace = &Value::Object(incident.trace);
         if trace.get("steps").and_then(Value::as_array).is_none_or(Vec::is_empty) {
             let message = "the incident happened before the reducer returned a frame, so its trace has no steps, and the test replays nothing; add the step by hand";
             context.push(Diag::new(Code::HttpIncidentTraceEmpty, message));
         }
         let component = incident.inputs.as_ref().map(|inputs| inputs.component.path.as_str());
         let component = component.filter(|path| !path.is_empty()).unwrap_or(DEFAULT_COMPONENT);
-        let regression = Regression::new(trace, component, &self.out_dir);
+        let regression = Regression::new(&trace, component, &self.out_dir);
         match write(context, &regression, &self.out_dir) {
             Ok(written) => {
                 result.generated_fixture = written.trace;
@@ -50,8 +49,9 @@ impl Handler for HttpRegressFromIncidentArgs {
     }
 }
 
-/// The incident, whose trace is valid as well.
-fn read(context: &mut Context, path: &Path) -> Result<HttpIncident, Vec<Diag>> {
+/// The incident, and its trace as it is written there, which is valid as well: a replay compares
+/// numbers by their text.
+fn read(context: &mut Context, path: &Path) -> Result<(HttpIncident, Value), Vec<Diag>> {
     const CODES: DocumentCodes = DocumentCodes {
         read: Code::HttpIncidentReadFailed,
         json: Code::HttpIncidentJsonInvalid,
@@ -62,10 +62,10 @@ fn read(context: &mut Context, path: &Path) -> Result<HttpIncident, Vec<Diag>> {
         .read(path, MAX_TRACE_BYTES)
         .map_err(|error| vec![unreadable(CODES.read, "the incident", &error)])?;
     let file = shown(path);
-    let incident = load::from_bytes::<HttpIncident>(&file, &bytes)
-        .map_err(|error| CODES.diagnose("the incident", &error))?
-        .document;
-    let violations = validate::violations(HttpTrace::INFO, &Value::Object(incident.trace.clone()));
+    let loaded =
+        load::from_bytes::<HttpIncident>(&file, &bytes).map_err(|error| CODES.diagnose("the incident", &error))?;
+    let trace = loaded.value.get("trace").cloned().unwrap_or_default();
+    let violations = validate::violations(HttpTrace::INFO, &trace);
     let problem = |violation: validate::Violation| {
         let message = format!(
             "the trace of the incident {file} is not valid at /trace{}: {}",
@@ -77,7 +77,7 @@ fn read(context: &mut Context, path: &Path) -> Result<HttpIncident, Vec<Diag>> {
             .data("rule", violation.rule)
     };
     if violations.is_empty() {
-        Ok(incident)
+        Ok((loaded.document, trace))
     } else {
         Err(violations.into_iter().take(MAX_PROBLEMS).map(problem).collect())
     }

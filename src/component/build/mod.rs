@@ -34,7 +34,6 @@ use part::Part;
 use program::Program;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Instant;
 use x07_wasm_contracts::contract::Report;
 use x07_wasm_contracts::types::{
     ComponentComposeReport, ComponentComposeReportResultAdapterKind as AdapterKind, FileDigest, ProfileRef,
@@ -184,7 +183,6 @@ impl Work<'_> {
     }
 
     fn composed(&mut self, context: &mut Context, part: Part) -> Option<()> {
-        let started = Instant::now();
         let solve = told(context, self.find(Some(Part::Solve)))?;
         let adapter = told(context, self.find(part.adapter()))?;
         let composed = compose::compose(&solve.component, &adapter.component).map_err(|error| {
@@ -195,7 +193,7 @@ impl Work<'_> {
         let component = told(context, composed)?;
         self.fits(context, part, &component)?;
         let finished = self.finish(context, part, component, Profiles::default(), manifest::composed())?;
-        let report = compose_report(context, part, started, inputs, finished);
+        let report = compose_report(context, part, inputs, finished);
         let bytes = told(context, report_bytes(&report))?;
         self.add(part, part::COMPOSE_REPORT, bytes);
         Some(())
@@ -271,7 +269,6 @@ impl Work<'_> {
 fn compose_report(
     context: &Context,
     part: Part,
-    started: Instant,
     inputs: [FileDigest; 2],
     finished: Finished,
 ) -> ComponentComposeReport {
@@ -291,7 +288,7 @@ fn compose_report(
     result.targets_check.attempted = true;
     result.targets_check.ok = true;
     result.targets_check.exit_code = 0;
-    let step = Step { argv, inputs: inputs.to_vec(), outputs: vec![out, manifest], diagnostics: Vec::new(), started };
+    let step = Step { argv, inputs: inputs.to_vec(), outputs: vec![out, manifest], diagnostics: Vec::new() };
     nested::report(context, step, result)
 }
 

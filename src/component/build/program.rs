@@ -10,7 +10,6 @@ use crate::contract::files::{encode, shown};
 use crate::report::nested::{self, Step};
 use crate::report::{Code, Context, emit};
 use std::path::PathBuf;
-use std::time::Instant;
 use x07_wasm_contracts::types::{BuildReport, BuildReportResult, Diagnostic, FileDigest, WasmArtifactToolchain};
 
 /// The module of a program, checked.
@@ -25,14 +24,12 @@ pub struct Program {
     result: BuildReportResult,
     inputs: Vec<FileDigest>,
     diagnostics: Vec<Diagnostic>,
-    started: Instant,
 }
 
 impl Program {
     /// Makes the module with the backend of the wasm profile. `suffix` names the file that external
     /// tools write it to.
     pub fn make(context: &mut Context, job: &Job<'_>, part: Part, suffix: &str) -> Option<Self> {
-        let started = Instant::now();
         let path = part.path(job.out_dir, suffix);
         let emit_dir = job.out_dir.join(part.emit_dir());
         let backend = checked::backend_of(job.wasm);
@@ -59,7 +56,6 @@ impl Program {
             emit_dir,
             checked,
             result,
-            started,
         })
     }
 
@@ -87,7 +83,6 @@ impl Program {
             inputs: self.inputs,
             outputs: vec![wasm, manifest],
             diagnostics: self.diagnostics,
-            started: self.started,
         };
         let report = nested::report::<BuildReport>(context, step, self.result);
         let bytes = told(context, report_bytes(&report))?;

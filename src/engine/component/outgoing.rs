@@ -125,6 +125,8 @@ pub(super) fn handle(
         state.table.delete(request)?;
         return Ok((Err(code),));
     }
+    // Without a path it is the root that is meant; wasmtime would call the URI invalid.
+    state.table.get_mut(&request)?.path_with_query.get_or_insert_with(|| "/".to_owned());
     match outgoing_handler::Host::handle(&mut state.http(), request, options) {
         Ok(response) => Ok((Ok(response),)),
         Err(error) => Ok((Err(error.downcast()?),)),

@@ -23,8 +23,9 @@ pub const MAX_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Room for bytes on their way into and out of an HTTP/1 connection.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// Least and most streams of an HTTP/2 connection. Each may hold one request and one answer.
-const STREAMS: (u32, u32) = (16, 128);
+/// Streams of an HTTP/2 connection at a time. Clients count on so many before they are told; what
+/// comes beyond the requests that are worked on waits its turn.
+const STREAMS: u32 = 128;
 
 /// How to run a server. Everything that a client could use up has a limit.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ impl ServerConfig {
     pub(super) fn http2(&self) -> http2::Builder<TokioExecutor> {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
-            .max_concurrent_streams(self.max_concurrent.clamp(STREAMS.0, STREAMS.1))
+            .max_concurrent_streams(STREAMS)
             .max_header_list_size(self.max_header_bytes);
         builder
     }

@@ -161,8 +161,8 @@ fn what_is_no_incident_is_refused() {
         json!([]),
         json!({"v": 1, "trace": trace}),
         json!({"v": 1, "kind": "x07.web_ui.incident", "trace": trace}),
-        json!({"v": 1, "kind": "x07.http.incident"}),
-        json!({"v": 1, "kind": "x07.http.incident", "trace": {"v": 1, "kind": "x07.http.trace", "steps": [{}]}}),
+        json!({"v": 1, "kind": "x07.http.incident", "error": "e"}),
+        json!({"v": 1, "kind": "x07.http.incident", "error": "e", "trace": {"v": 1, "kind": "x07.http.trace", "steps": [{}]}}),
     ] {
         place.write("inc/incident.json", document.to_string());
         let report = regress(&place, "inc", "out").expect(3, "X07WASM_HTTP_INCIDENT_KIND_INVALID");
@@ -174,18 +174,34 @@ fn what_is_no_incident_is_refused() {
 #[test]
 fn an_incident_that_names_no_module_is_tested_with_the_usual_one() {
     let place = Place::new();
-    let mut incident: Value =
-        json!({"v": 1, "kind": "x07.http.incident", "trace": {"v": 1, "kind": "x07.http.trace", "steps": []}});
-    for (inputs, component) in [
-        (Value::Null, "dist/http_reducer.wasm"),
-        (json!({"component": {"path": ""}}), "dist/http_reducer.wasm"),
-        (json!({"component": {"path": "x/y.wasm"}}), "x/y.wasm"),
-    ] {
-        incident["inputs"] = inputs;
+    let trace = json!({"v": 1, "kind": "x07.http.trace", "steps": []});
+    let sha256 = "0".repeat(64);
+    for (inputs, component) in
+        [(None, "dist/http_reducer.wasm"), (Some(""), "dist/http_reducer.wasm"), (Some("x/y.wasm"), "x/y.wasm")]
+    {
+        let mut incident = json!({"v": 1, "kind": "x07.http.incident", "error": "e", "trace": trace});
+        if let Some(path) = inputs {
+            incident["inputs"] = json!({"component": {"path": path, "sha256": sha256}});
+        }
         place.write("inc/incident.json", incident.to_string());
         let report = regress(&place, "inc", "out").ok();
         let script = report["result"]["generated_test"]["path"].as_str().expect("a path");
         let text = String::from_utf8(place.read(script)).expect("UTF-8");
         assert!(text.contains(&format!("--component='{component}'")), "{text}");
     }
+}
+
+#[test]
+fn numbers_of_a_trace_stay_as_they_are_written() {
+    let place = Place::new();
+    let mut trace: Value =
+        serde_json::from_slice(&fs::read(root().join("spec/fixtures/http/trace.min.json")).expect("a fixture"))
+            .expect("JSON");
+    trace["steps"][0]["frame"]["telemetry"] = json!({"ratio": 1.0});
+    let incident = json!({"v": 1, "kind": "x07.http.incident", "error": "e", "trace": trace});
+    place.write("inc/incident.json", incident.to_string());
+    let report = regress(&place, "inc", "out").ok();
+    let path = report["result"]["generated_fixture"]["path"].as_str().expect("a path");
+    let text = String::from_utf8(place.read(path)).expect("UTF-8");
+    assert!(text.contains("\"ratio\": 1.0"), "{text}");
 }

@@ -115,7 +115,7 @@ fn projects() -> Place {
     place.run("build --project http_reducer_hello/x07.json --out reducer.wasm --json").ok();
     place.run("http serve --mode canary --component reducer.wasm --trace-out reducer.trace.json --json").ok();
     let trace: Value = serde_json::from_slice(&place.read("reducer.trace.json")).expect("a trace");
-    let incident = json!({ "v": 1, "kind": "x07.http.incident", "error": "no", "trace": trace, "failed": null });
+    let incident = json!({ "v": 1, "kind": "x07.http.incident", "error": "no", "trace": trace });
     place.write("incident/incident.json", incident.to_string());
     place
 }

@@ -125,7 +125,7 @@ fn a_component_that_was_put_together_answers_the_same() {
 fn each_budget_of_the_component_has_its_code() {
     let place = place("http_echo");
     place.write("large.bin", vec![b'x'; (1 << 20) + 1]);
-    let headers: Vec<String> = (0..128).flat_map(|i| ["--header".to_owned(), format!("h{i}: v")]).collect();
+    let headers: Vec<String> = (0..129).flat_map(|i| ["--header".to_owned(), format!("h{i}: v")]).collect();
     let long = [
         "--header".to_owned(),
         format!("a: {}", "x".repeat(40_000)),
