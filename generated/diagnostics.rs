@@ -273,7 +273,7 @@ pub enum Code {
     ComponentComposeInputReadFailed,
     /// `X07WASM_COMPONENT_COMPOSE_OUTDIR_CREATE_FAILED`: The folder of the composed component could not be created.
     ComponentComposeOutdirCreateFailed,
-    /// `X07WASM_COMPONENT_INDEX_DEFAULT_PROFILE_NOT_FOUND`: The default profile is not in the registry.
+    /// `X07WASM_COMPONENT_INDEX_DEFAULT_PROFILE_NOT_FOUND`: The default component profile is not in the registry.
     ComponentIndexDefaultProfileNotFound,
     /// `X07WASM_COMPONENT_INDEX_DUPLICATE_PROFILE_ID`: The registry lists a profile twice.
     ComponentIndexDuplicateProfileId,
@@ -397,13 +397,13 @@ pub enum Code {
     HttpServeTraceTruncated,
     /// `X07WASM_HTTP_SERVE_TRACE_WRITE_FAILED`: The trace could not be written.
     HttpServeTraceWriteFailed,
-    /// `X07WASM_HTTP_TEST_CALL_FAILED`: A call of the reducer failed.
+    /// `X07WASM_HTTP_TEST_CALL_FAILED`: A call of the reducer failed in a replay.
     HttpTestCallFailed,
     /// `X07WASM_HTTP_TEST_CASE_FAILED`: A trace could not be used.
     HttpTestCaseFailed,
-    /// `X07WASM_HTTP_TEST_COMPONENT_LOAD_FAILED`: The reducer could not be made ready.
+    /// `X07WASM_HTTP_TEST_COMPONENT_LOAD_FAILED`: The reducer could not be made ready for a replay.
     HttpTestComponentLoadFailed,
-    /// `X07WASM_HTTP_TEST_COMPONENT_READ_FAILED`: The reducer could not be read.
+    /// `X07WASM_HTTP_TEST_COMPONENT_READ_FAILED`: The reducer to replay with could not be read.
     HttpTestComponentReadFailed,
     /// `X07WASM_HTTP_TEST_FRAME_MISMATCH`: The reducer gave another frame than the trace has.
     HttpTestFrameMismatch,
@@ -513,9 +513,9 @@ pub enum Code {
     ServeAcceptFailed,
     /// `X07WASM_SERVE_ADDR_INVALID`: The address to listen on is not one.
     ServeAddrInvalid,
-    /// `X07WASM_SERVE_COMPONENT_COMPILE_FAILED`: The component could not be compiled.
+    /// `X07WASM_SERVE_COMPONENT_COMPILE_FAILED`: The component to serve with could not be compiled.
     ServeComponentCompileFailed,
-    /// `X07WASM_SERVE_COMPONENT_READ_FAILED`: The component could not be read.
+    /// `X07WASM_SERVE_COMPONENT_READ_FAILED`: The component to serve with could not be read.
     ServeComponentReadFailed,
     /// `X07WASM_SERVE_HTTP1_CONN_FAILED`: Connections of clients failed.
     ServeHttp1ConnFailed,
@@ -641,11 +641,11 @@ pub enum Code {
     WasmToolsFailed,
     /// `X07WASM_WIT_BUNDLE_DEP_DIR_MISSING`: The folder of a registered WIT package is missing.
     WitBundleDepDirMissing,
-    /// `X07WASM_WIT_BUNDLE_DEP_NOT_IN_INDEX`: A WIT package depends on one that is not registered.
+    /// `X07WASM_WIT_BUNDLE_DEP_NOT_IN_INDEX`: A WIT package needs one that is not registered.
     WitBundleDepNotInIndex,
     /// `X07WASM_WIT_BUNDLE_FAILED`: A WIT package could not be put together with its dependencies.
     WitBundleFailed,
-    /// `X07WASM_WIT_BUNDLE_INDEX_READ_FAILED`: The registry of WIT packages could not be read.
+    /// `X07WASM_WIT_BUNDLE_INDEX_READ_FAILED`: The registry for looking up WIT packages could not be read.
     WitBundleIndexReadFailed,
     /// `X07WASM_WIT_BUNDLE_MAIN_NOT_IN_INDEX`: The WIT package is not registered.
     WitBundleMainNotInIndex,
@@ -2034,7 +2034,7 @@ pub static CODES: [CodeInfo; 340usize] = [
         stages: &[Stage::Parse],
         exit: 3u8,
         raised_by: &["component profile validate"],
-        summary: "The default profile is not in the registry.",
+        summary: "The default component profile is not in the registry.",
         cause: "`defaults.default_profile_id` names no entry.",
         cure: "List the profile or name another default.",
     },
@@ -2654,7 +2654,7 @@ pub static CODES: [CodeInfo; 340usize] = [
         stages: &[Stage::Run],
         exit: 1u8,
         raised_by: &["http test"],
-        summary: "A call of the reducer failed.",
+        summary: "A call of the reducer failed in a replay.",
         cause: "It trapped or broke the solve ABI at the step in the message.",
         cure: "Correct the reducer.",
     },
@@ -2674,7 +2674,7 @@ pub static CODES: [CodeInfo; 340usize] = [
         stages: &[Stage::Run],
         exit: 1u8,
         raised_by: &["http test"],
-        summary: "The reducer could not be made ready.",
+        summary: "The reducer could not be made ready for a replay.",
         cause: "The module is damaged, imports something, or does not follow the solve ABI.",
         cure: "Build it with `build`; a component does not work here.",
     },
@@ -2684,7 +2684,7 @@ pub static CODES: [CodeInfo; 340usize] = [
         stages: &[Stage::Parse],
         exit: 3u8,
         raised_by: &["http test"],
-        summary: "The reducer could not be read.",
+        summary: "The reducer to replay with could not be read.",
         cause: "The file given with --component does not exist or may not be read.",
         cure: "Correct the path, or build the module first.",
     },
@@ -3260,7 +3260,7 @@ pub static CODES: [CodeInfo; 340usize] = [
         stages: &[Stage::Run],
         exit: 1u8,
         raised_by: &["serve"],
-        summary: "The component could not be compiled.",
+        summary: "The component to serve with could not be compiled.",
         cause: "It is damaged, is a core module, or uses a proposal that is not accepted.",
         cure: "Build it again; `component targets` checks it.",
     },
@@ -3270,7 +3270,7 @@ pub static CODES: [CodeInfo; 340usize] = [
         stages: &[Stage::Parse],
         exit: 3u8,
         raised_by: &["serve"],
-        summary: "The component could not be read.",
+        summary: "The component to serve with could not be read.",
         cause: "The file given with --component does not exist or may not be read.",
         cure: "Correct the path, or build the component first.",
     },
@@ -3900,7 +3900,7 @@ pub static CODES: [CodeInfo; 340usize] = [
         stages: &[Stage::Parse],
         exit: 0u8,
         raised_by: &["component build", "component compose", "component targets"],
-        summary: "A WIT package depends on one that is not registered.",
+        summary: "A WIT package needs one that is not registered.",
         cause: "The registry has no entry for it.",
         cure: "Add it to arch/wit/index.x07wit.json.",
     },
@@ -3920,7 +3920,7 @@ pub static CODES: [CodeInfo; 340usize] = [
         stages: &[Stage::Parse],
         exit: 3u8,
         raised_by: &["component build", "component compose", "component targets"],
-        summary: "The registry of WIT packages could not be read.",
+        summary: "The registry for looking up WIT packages could not be read.",
         cause: "The file is missing or not valid.",
         cure: "Run `wit validate`.",
     },

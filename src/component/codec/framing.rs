@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_prefix_has_operation_state_and_limits() {
-        let words = [[1, 0, 0, 0], [2, 0, 0, 0], [3, 0, 0, 0], [4, 3, 2, 1], [5, 0, 0, 0], [255; 4]];
+        let words: [[u8; 4]; 6] = [[1, 0, 0, 0], [2, 0, 0, 0], [3, 0, 0, 0], [4, 3, 2, 1], [5, 0, 0, 0], [255; 4]];
         let check = prefix(Operation::Check, &BUDGETS, StateDoc::None);
         assert_eq!(check.as_slice(), [&[0; 4][..], words.as_flattened()].concat());
         let decode = prefix(Operation::Decode, &BUDGETS, StateDoc::Header);

@@ -52,10 +52,8 @@ impl Incident<'_> {
     /// The document.
     #[must_use]
     pub fn document(&self) -> HttpIncident {
-        let component = HttpIncidentComponent {
-            path: self.component.path.clone(),
-            sha256: self.component.sha256.clone(),
-        };
+        let component =
+            HttpIncidentComponent { path: self.component.path.clone(), sha256: self.component.sha256.clone() };
         HttpIncident {
             v: 1,
             kind: KIND.to_owned(),

@@ -43,7 +43,7 @@ fn envelopes_are_these_bytes() {
         let host = Host::of(kind.component());
         for (args, wanted) in table {
             let (status, body) = only_response(&host.canary(args).ok());
-            assert_eq!((status, String::from_utf8_lossy(&body).as_ref()), (200, wanted), "{kind:?} {args:?}");
+            assert_eq!((status, &*String::from_utf8_lossy(&body)), (200, wanted), "{kind:?} {args:?}");
         }
     }
 }

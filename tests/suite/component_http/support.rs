@@ -253,6 +253,10 @@ impl Request {
         self
     }
 
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n", self.method, self.target);
         if self.chunked {

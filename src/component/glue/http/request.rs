@@ -105,7 +105,7 @@ pub(super) fn define_body(linker: &mut Linker, parts: &Parts) -> FunctionId {
 
 /// Places the names of methods and a table of them, and gives its address.
 fn place_methods(linker: &mut Linker) -> u32 {
-    let mut table = Vec::new();
+    let mut table: Vec<u8> = Vec::new();
     for name in METHODS {
         table.extend(linker.data(name.as_bytes()).to_le_bytes());
         table.extend((name.len() as u32).to_le_bytes());
