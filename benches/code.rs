@@ -101,8 +101,13 @@ fn module(name: &str, strip: bool) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("benches/programs/{name}.x07.json"));
     let source = Entry(std::fs::read_to_string(path).unwrap());
     let memory = 16 << 20;
-    let target =
-        Target { initial_memory_bytes: memory, max_memory_bytes: memory, static_base: 0, producer: "bench 0".to_owned(), strip };
+    let target = Target {
+        initial_memory_bytes: memory,
+        max_memory_bytes: memory,
+        static_base: 0,
+        producer: "bench 0".to_owned(),
+        strip,
+    };
     let made = compile(&source, &Options::default(), &target);
     made.wasm.unwrap_or_else(|| panic!("{name}: {:?}", made.problems.first()))
 }

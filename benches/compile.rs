@@ -62,7 +62,8 @@ fn assembly(nodes: usize) -> String {
 fn main() {
     let target = Target {
         initial_memory_bytes: 16 << 20,
-        max_memory_bytes: 16 << 20, static_base: 0,
+        max_memory_bytes: 16 << 20,
+        static_base: 0,
         producer: "bench 0".to_owned(),
         strip: false,
     };

@@ -111,15 +111,30 @@ fn contenders(component: &Path) -> Vec<Contender> {
     let component = component.to_str().unwrap();
     let ours = |name, extra: &[&str]| Contender {
         name,
-        command: [env!("CARGO_BIN_EXE_x07-wasm"), "serve", "--mode", "listen", "--stop-after", "0", "--component", component]
-            .iter()
-            .chain(extra)
-            .map(|word| (*word).to_owned())
-            .collect(),
+        command: [
+            env!("CARGO_BIN_EXE_x07-wasm"),
+            "serve",
+            "--mode",
+            "listen",
+            "--stop-after",
+            "0",
+            "--component",
+            component,
+        ]
+        .iter()
+        .chain(extra)
+        .map(|word| (*word).to_owned())
+        .collect(),
     };
     let mut out = Vec::new();
     let peer = std::env::var("X07_BENCH_WASMTIME").unwrap_or_else(|_| "wasmtime".to_owned());
-    if Command::new(&peer).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success()) {
+    if Command::new(&peer)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+    {
         let args = ["serve", "--addr", "127.0.0.1:0", component];
         let command = std::iter::once(peer.clone()).chain(args.iter().map(|w| (*w).to_owned())).collect();
         out.push(Contender { name: "wasmtime serve", command });

@@ -60,7 +60,13 @@ pub fn target(profile: &WasmProfile) -> Result<Target, Vec<Diag>> {
     let wrong = |text: &String| Diag::new(Code::ProfileLoadFailed, format!("wasm profile {}: {text}", profile.id));
     let sizes = memory_sizes(profile).map_err(|problems| problems.iter().map(wrong).collect::<Vec<_>>())?;
     let producer = format!("x07-wasm {}", env!("CARGO_PKG_VERSION"));
-    Ok(Target { initial_memory_bytes: sizes.initial, max_memory_bytes: sizes.max, static_base: 0, producer, strip: false })
+    Ok(Target {
+        initial_memory_bytes: sizes.initial,
+        max_memory_bytes: sizes.max,
+        static_base: 0,
+        producer,
+        strip: false,
+    })
 }
 
 /// A problem of a program as a diagnostic.

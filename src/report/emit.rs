@@ -97,7 +97,8 @@ pub fn finish<R: Report>(mut context: Context, result: R::Result) -> Finished {
     if let Some(report) = &mut value
         && let Some(error) = copy_report(report, &copies)
     {
-        let message = format!("the report cannot be added to an incident bundle: {error}; the rest of the bundle is there");
+        let message =
+            format!("the report cannot be added to an incident bundle: {error}; the rest of the bundle is there");
         let warning = Diag::new(Code::IncidentBundleWriteFailed, message).build();
         if let (Some(Value::Array(list)), Ok(entry)) = (report.get_mut("diagnostics"), serde_json::to_value(&warning)) {
             list.push(entry);

@@ -32,6 +32,7 @@ mod catalogue;
 mod compiler_of_contracts;
 mod component_commands;
 mod component_glue;
+mod component_http;
 mod component_profiles;
 mod contracts;
 mod documentation;

@@ -409,8 +409,11 @@ fn a_package_that_is_too_large_has_no_digest() {
 
 #[test]
 fn what_the_parser_cannot_stand_is_a_diagnostic() {
-    let deep =
-        format!("package mine:p@1.0.0;\ninterface i {{ type t = {}u8{}; }}", "list<".repeat(20_000), ">".repeat(20_000));
+    let deep = format!(
+        "package mine:p@1.0.0;\ninterface i {{ type t = {}u8{}; }}",
+        "list<".repeat(20_000),
+        ">".repeat(20_000)
+    );
     let mut chain = "package mine:p@1.0.0;\ninterface i { type t0 = u8;".to_owned();
     (0..20_000).for_each(|i| chain.push_str(&format!(" type t{} = t{i};", i + 1)));
     chain.push('}');

@@ -78,12 +78,7 @@ impl Program {
         let argv = command_line(words);
         self.result.wasm = wasm.clone();
         self.result.artifact = artifact;
-        let step = Step {
-            argv,
-            inputs: self.inputs,
-            outputs: vec![wasm, manifest],
-            diagnostics: self.diagnostics,
-        };
+        let step = Step { argv, inputs: self.inputs, outputs: vec![wasm, manifest], diagnostics: self.diagnostics };
         let report = nested::report::<BuildReport>(context, step, self.result);
         let bytes = told(context, report_bytes(&report))?;
         outputs.add(Part::Solve.path(job.out_dir, part::RAW_REPORT), bytes, code);

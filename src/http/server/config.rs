@@ -96,9 +96,7 @@ impl ServerConfig {
     /// How HTTP/2 connections are read and written.
     pub(super) fn http2(&self) -> http2::Builder<TokioExecutor> {
         let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .max_concurrent_streams(STREAMS)
-            .max_header_list_size(self.max_header_bytes);
+        builder.max_concurrent_streams(STREAMS).max_header_list_size(self.max_header_bytes);
         builder
     }
 

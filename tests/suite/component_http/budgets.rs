@@ -239,9 +239,9 @@ fn a_response_may_reach_each_budget_and_not_pass_it() {
 fn of_several_things_wrong_with_a_response_the_first_is_told() {
     let (long, body) = ("v".repeat(64), "0123456789abc");
     let cases = [
-        (output(600, &[("a", &long); 5], body), INVALID, 1),
-        (output(200, &[("a b", &long); 5], body), INVALID, 1),
-        (output(200, &[("a", &long); 5], body), HEADERS, 4),
+        (output(600, &[("a", long.as_str()); 5], body), INVALID, 1),
+        (output(200, &[("a b", long.as_str()); 5], body), INVALID, 1),
+        (output(200, &[("a", long.as_str()); 5], body), HEADERS, 4),
         (output(200, &[("a", &long)], body), HEADER_BYTES, 4),
         (output(200, &[], body), RESPONSE_BODY, 4),
     ];

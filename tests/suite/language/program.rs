@@ -93,7 +93,8 @@ pub fn entry(schema: &str, imports: &str, decls: &str, solve: &str) -> String {
 pub fn target(memory: u32) -> Target {
     Target {
         initial_memory_bytes: memory,
-        max_memory_bytes: memory, static_base: 0,
+        max_memory_bytes: memory,
+        static_base: 0,
         producer: "x07-wasm test".to_owned(),
         strip: false,
     }

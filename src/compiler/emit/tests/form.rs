@@ -171,15 +171,21 @@ fn scratch_locals_are_shared() {
 fn memory_sizes_are_checked() {
     let program = program(vec![solve(vec![], op(Op::BytesEmpty, vec![]))], &[]);
     for (initial, max) in [(1, 65_536), (65_536, 65_537), (131_072, 65_536)] {
-        let target =
-            Target { initial_memory_bytes: initial, max_memory_bytes: max, static_base: 0, producer: String::new(), strip: false };
+        let target = Target {
+            initial_memory_bytes: initial,
+            max_memory_bytes: max,
+            static_base: 0,
+            producer: String::new(),
+            strip: false,
+        };
         let outcome = emit::emit(&program, &target);
         assert!(matches!(outcome, Err(EmitError::Memory { .. })), "{initial} {max}: {outcome:?}");
     }
     // The largest that can be asked for.
     let target = Target {
         initial_memory_bytes: 0xffff_0000,
-        max_memory_bytes: 0xffff_0000, static_base: 0,
+        max_memory_bytes: 0xffff_0000,
+        static_base: 0,
         producer: "tool with spaces 1".to_owned(),
         strip: false,
     };
@@ -193,7 +199,8 @@ fn literals_must_fit_the_memory() {
     let program = program(vec![solve(vec![], text)], &[&large]);
     let target = |bytes| Target {
         initial_memory_bytes: bytes,
-        max_memory_bytes: 1 << 20, static_base: 0,
+        max_memory_bytes: 1 << 20,
+        static_base: 0,
         producer: String::new(),
         strip: false,
     };

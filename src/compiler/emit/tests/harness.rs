@@ -37,7 +37,8 @@ impl Fault {
 pub fn target() -> Target {
     Target {
         initial_memory_bytes: 1 << 20,
-        max_memory_bytes: 1 << 20, static_base: 0,
+        max_memory_bytes: 1 << 20,
+        static_base: 0,
         producer: "x07-wasm 0.0.0".to_owned(),
         strip: false,
     }
