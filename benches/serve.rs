@@ -5,7 +5,7 @@
 //! The peer is looked for as `wasmtime` in the search path, or where `X07_BENCH_WASMTIME` says. Where
 //! there is none, only our own rows are printed.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -211,6 +211,9 @@ fn missing(id: &str, variable: &str, places: &[Place]) -> Diag {
 mod tests {
     use super::*;
 
+    /// The variables and where they are from, or codes and messages.
+    type Looked = Result<Vec<(String, Source)>, Vec<(String, String)>>;
+
     /// No variable at all.
     fn bare(_: &str) -> Option<OsString> {
         None
@@ -227,11 +230,7 @@ mod tests {
     }
 
     /// The values with their sources, or the codes with the messages.
-    fn look(
-        base: &Path,
-        list: &[&str],
-        environment: Environment<'_>,
-    ) -> Result<Vec<(String, Source)>, Vec<(String, String)>> {
+    fn look(base: &Path, list: &[&str], environment: Environment<'_>) -> Looked {
         match find(&ids(list), base, environment) {
             Ok(found) => Ok(found.into_iter().map(|s| (s.value, s.source)).collect()),
             Err(problems) => Err(problems.into_iter().map(Diag::build).map(|d| (d.code, d.message)).collect()),

@@ -99,11 +99,8 @@ fn exhausted(error: &wasmtime::Error) -> Option<CallError> {
     if let Some(refused) = find::<OutputRefused>(error) {
         return Some(CallError::OutputTooLarge { limit: refused.limit });
     }
-    match find::<FieldMapError>(error) {
-        Some(FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig) => {
-            return Some(CallError::OutputTooLarge { limit: MAX_RESPONSE_HEADER_BYTES });
-        }
-        _ => {}
+    if let Some(FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig) = find::<FieldMapError>(error) {
+        return Some(CallError::OutputTooLarge { limit: MAX_RESPONSE_HEADER_BYTES });
     }
     // The pool is sized by the caller's own concurrency.
     find::<PoolConcurrencyLimitError>(error).map(|_| engine_error(error))

@@ -129,7 +129,8 @@ mod tests {
     #[test]
     fn impossible_values_are_found_before_anything_is_opened() {
         assert!(config().check().is_ok());
-        let wrong: [(&str, fn(&mut ServerConfig)); 10] = [
+        type Change = fn(&mut ServerConfig);
+        let wrong: [(&str, Change); 10] = [
             ("max-header-bytes", |c| c.max_header_bytes = MIN_HEADER_BYTES - 1),
             ("max-header-bytes", |c| c.max_header_bytes = MAX_HEADER_BYTES + 1),
             ("max-headers", |c| c.max_headers = 0),
