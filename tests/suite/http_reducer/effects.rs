@@ -242,7 +242,8 @@ fn an_answer_that_is_too_long_fails_or_meets_the_limit_of_the_request() {
 fn capabilities_decide_who_is_asked_and_the_variable_does_not_count() {
     let place = scripted();
     let site = Site::with_body("", b"pong");
-    let cases: [(&[(&str, Value)], Option<&str>); 4] = [
+    type Members<'a> = &'a [(&'a str, Value)];
+    let cases: [(Members<'_>, Option<&str>); 4] = [
         (&[("/network/mode", json!("deny")), ("/network/allowlist", json!([]))], Some("X07WASM_CAPS_NET_DENIED")),
         (&[], Some("X07WASM_CAPS_NET_DENIED")),
         (&[("/network/allowlist", endpoint(&site))], Some("X07WASM_CAPS_NET_PRIVATE_IP_DENIED")),
