@@ -1,6 +1,7 @@
 //! Serving HTTP: requests per second and latency of `serve`, with limits on and off, pooled and not,
 //! against `wasmtime serve` on the same component, in turns and from the same load generator; and the
-//! time from the start of the process to its first answer.
+//! time from the start of the process to its first answer; and what one instance with one call costs
+//! without a socket.
 //!
 //! The peer is looked for as `wasmtime` in the search path, or where `X07_BENCH_WASMTIME` says. Where
 //! there is none, only our own rows are printed.
@@ -92,6 +93,47 @@ fn main() {
     for (contender, first) in contenders.iter().zip(&firsts) {
         println!("{:<44} {first:>10.1} ms   {:.2}", contender.name, first / firsts[0]);
     }
+
+    println!("\none instance and one call without a socket, median of {ROUNDS} rounds");
+    let free = ["--max-fuel", "none", "--max-wasm-stack-bytes", "none"];
+    let ways: [(&str, &[&str], &[&str]); 4] = [
+        ("on demand", &["--allocator", "on_demand"], &[]),
+        ("on demand, no fuel and stack limits", &["--allocator", "on_demand"], &free),
+        ("pooling", &["--allocator", "pooling"], &[]),
+        ("pooling, no fuel and stack limits", &["--allocator", "pooling"], &free),
+    ];
+    let mut calls: Vec<Vec<f64>> = vec![Vec::new(); ways.len()];
+    for _ in 0..ROUNDS {
+        for ((_, allocator, limits), times) in ways.iter().zip(&mut calls) {
+            let extra: Vec<&str> = allocator.iter().chain(*limits).copied().collect();
+            times.push(calls_without_socket(&component, folder.path(), &extra));
+        }
+    }
+    let calls: Vec<f64> = calls.into_iter().map(middle).collect();
+    for ((name, _, _), call) in ways.iter().zip(&calls) {
+        println!("{name:<44} {call:>10.1} µs   {:.2}", call / calls[0]);
+    }
+}
+
+/// Microseconds of one more canary request: many in one process, less one in another.
+fn calls_without_socket(component: &Path, folder: &Path, extra: &[&str]) -> f64 {
+    const MANY: u32 = 1000;
+    let run = |requests: u32| {
+        let begin = Instant::now();
+        let status = Command::new(env!("CARGO_BIN_EXE_x07-wasm"))
+            .args(["serve", "--hot-path", "--code-cache", "--method", "GET", "--stop-after", &requests.to_string()])
+            .arg("--component")
+            .arg(component)
+            .args(extra)
+            .current_dir(folder)
+            .env("XDG_CACHE_HOME", folder.join("cache"))
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.unwrap().success());
+        begin.elapsed().as_secs_f64() * 1e6
+    };
+    (run(MANY) - run(1)) / f64::from(MANY - 1)
 }
 
 /// Builds the component that all serve.

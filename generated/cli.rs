@@ -807,6 +807,19 @@ pub static COMMANDS: &[CommandSpec] = &[
                 help: "Folder in which failures leave incident bundles.",
             },
             OptionSpec {
+                long: "index",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("arch/wasm/index.x07wasm.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Registry of wasm profiles. Where a project has none, the registry built into the tool is used.",
+            },
+            OptionSpec {
                 long: "max-fuel",
                 kind: OptionKind::Value(ValueKind::U64),
                 default: None,
@@ -817,7 +830,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-memory-bytes",
@@ -830,7 +843,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-output-bytes",
@@ -856,7 +869,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-wall-ms",
@@ -882,7 +895,33 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.",
+                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.",
+            },
+            OptionSpec {
+                long: "profile",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile-file"],
+                requires: &[],
+                help: "Id of the wasm profile to take limits from; by default the default profile of the registry.",
+            },
+            OptionSpec {
+                long: "profile-file",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile"],
+                requires: &[],
+                help: "Profile file to use as it is, without a registry.",
             },
             OptionSpec {
                 long: "stderr-out",
@@ -1148,7 +1187,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.",
+                help: "Bytes of memory that the reducer may use as its arena; by default what the wasm profile says.",
             },
             OptionSpec {
                 long: "code-cache",
@@ -1188,6 +1227,19 @@ pub static COMMANDS: &[CommandSpec] = &[
                 conflicts: &[],
                 requires: &[],
                 help: "Folder in which failures leave incident bundles.",
+            },
+            OptionSpec {
+                long: "index",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("arch/wasm/index.x07wasm.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Registry of wasm profiles. Where a project has none, the registry built into the tool is used.",
             },
             OptionSpec {
                 long: "max-concurrent",
@@ -1239,7 +1291,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-memory-bytes",
@@ -1252,7 +1304,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-output-bytes",
@@ -1265,7 +1317,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Bytes that the reducer may return; by default what the default wasm profile says.",
+                help: "Bytes that the reducer may return; by default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-request-bytes",
@@ -1291,7 +1343,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-wall-ms",
@@ -1307,6 +1359,19 @@ pub static COMMANDS: &[CommandSpec] = &[
                 help: "Milliseconds for each call of the reducer; `none` lifts the limit.",
             },
             OptionSpec {
+                long: "max-wall-ms-per-request",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("60000"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most milliseconds for one request: all calls of the reducer and all its effects together.",
+            },
+            OptionSpec {
                 long: "max-wasm-stack-bytes",
                 kind: OptionKind::Value(ValueKind::U64),
                 default: None,
@@ -1317,7 +1382,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.",
+                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.",
             },
             OptionSpec {
                 long: "mode",
@@ -1344,6 +1409,32 @@ pub static COMMANDS: &[CommandSpec] = &[
                 conflicts: &[],
                 requires: &[],
                 help: "Ops profile that says which effects are allowed.",
+            },
+            OptionSpec {
+                long: "profile",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile-file"],
+                requires: &[],
+                help: "Id of the wasm profile to take limits from; by default the default profile of the registry.",
+            },
+            OptionSpec {
+                long: "profile-file",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile"],
+                requires: &[],
+                help: "Profile file to use as it is, without a registry.",
             },
             OptionSpec {
                 long: "stop-after",
@@ -1395,7 +1486,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.",
+                help: "Bytes of memory that the reducer may use as its arena; by default what the wasm profile says.",
             },
             OptionSpec {
                 long: "code-cache",
@@ -1437,6 +1528,19 @@ pub static COMMANDS: &[CommandSpec] = &[
                 help: "Folder in which failures leave incident bundles.",
             },
             OptionSpec {
+                long: "index",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("arch/wasm/index.x07wasm.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Registry of wasm profiles. Where a project has none, the registry built into the tool is used.",
+            },
+            OptionSpec {
                 long: "max-fuel",
                 kind: OptionKind::Value(ValueKind::U64),
                 default: None,
@@ -1447,7 +1551,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-memory-bytes",
@@ -1460,7 +1564,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-output-bytes",
@@ -1473,7 +1577,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Bytes that the reducer may return; by default what the default wasm profile says.",
+                help: "Bytes that the reducer may return; by default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-table-elements",
@@ -1486,7 +1590,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-wall-ms",
@@ -1512,7 +1616,33 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.",
+                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.",
+            },
+            OptionSpec {
+                long: "profile",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile-file"],
+                requires: &[],
+                help: "Id of the wasm profile to take limits from; by default the default profile of the registry.",
+            },
+            OptionSpec {
+                long: "profile-file",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile"],
+                requires: &[],
+                help: "Profile file to use as it is, without a registry.",
             },
             OptionSpec {
                 long: "trace",
@@ -2078,6 +2208,19 @@ pub static COMMANDS: &[CommandSpec] = &[
                 help: "Folder in which failures leave incident bundles.",
             },
             OptionSpec {
+                long: "index",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: Some("arch/wasm/index.x07wasm.json"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Registry of wasm profiles. Where a project has none, the registry built into the tool is used.",
+            },
+            OptionSpec {
                 long: "max-concurrent",
                 kind: OptionKind::Value(ValueKind::U32),
                 default: Some("16"),
@@ -2114,7 +2257,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-header-bytes",
@@ -2153,7 +2296,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-request-bytes",
@@ -2182,6 +2325,19 @@ pub static COMMANDS: &[CommandSpec] = &[
                 help: "Most bytes in the body of a response.",
             },
             OptionSpec {
+                long: "max-response-header-bytes",
+                kind: OptionKind::Value(ValueKind::U32),
+                default: Some("131072"),
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &[],
+                requires: &[],
+                help: "Most bytes in the headers of a response. Each header counts 256 bytes at least.",
+            },
+            OptionSpec {
                 long: "max-table-elements",
                 kind: OptionKind::Value(ValueKind::U64),
                 default: None,
@@ -2192,7 +2348,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.",
+                help: "Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.",
             },
             OptionSpec {
                 long: "max-wall-ms-per-request",
@@ -2218,7 +2374,7 @@ pub static COMMANDS: &[CommandSpec] = &[
                 values: &[],
                 conflicts: &[],
                 requires: &[],
-                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.",
+                help: "Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.",
             },
             OptionSpec {
                 long: "method",
@@ -2271,6 +2427,32 @@ pub static COMMANDS: &[CommandSpec] = &[
                 conflicts: &[],
                 requires: &[],
                 help: "Path and query of the canary request, or a whole URI.",
+            },
+            OptionSpec {
+                long: "profile",
+                kind: OptionKind::Value(ValueKind::Str),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile-file"],
+                requires: &[],
+                help: "Id of the wasm profile to take limits from; by default the default profile of the registry.",
+            },
+            OptionSpec {
+                long: "profile-file",
+                kind: OptionKind::Value(ValueKind::Path),
+                default: None,
+                required: false,
+                multiple: false,
+                hidden: false,
+                accepts_none: false,
+                values: &[],
+                conflicts: &["profile"],
+                requires: &[],
+                help: "Profile file to use as it is, without a registry.",
             },
             OptionSpec {
                 long: "request-body",
@@ -2616,7 +2798,7 @@ pub static COMMANDS: &[CommandSpec] = &[
     },
 ];
 /// The rows of the spec-rows document, as canonical JSON.
-pub const SPEC_ROWS: &str = "[[\"root\",\"about\",\"Build X07 programs to WebAssembly, run them within limits, and report everything as data.\"],[\"root\",\"help\",\"-h\",\"--help\",\"Print help\"],[\"root\",\"version\",\"\",\"--version\",\"Print version\"],[\"root\",\"flag\",\"\",\"--cli-specrows\",\"cli.specrows\",\"Print the command line as specification rows in JSON (x07cli.specrows@0.1.0) and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema\",\"schema.json\",\"Print the JSON Schema of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema-id\",\"schema.id\",\"Print the schema version of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--quiet-json\",\"report.quiet-json\",\"Keep the report off standard output; needs --report-out.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--report-json\",\"report.json-legacy\",\"Former name of --json.\",{\"global\":true,\"hidden\":true}],[\"root\",\"opt\",\"\",\"--json\",\"report.json\",\"STR\",\"Print the report of the command as JSON on standard output; `pretty` indents it.\",{\"global\":true}],[\"root\",\"opt\",\"\",\"--report-out\",\"report.out\",\"PATH\",\"Write the report to this file as well, byte for byte; needs --json.\",{\"global\":true}],[\"build\",\"about\",\"Compile an X07 project to a wasm module that exports x07_solve_v2. Command: `x07-wasm build`. Report: x07.wasm.build.report@0.2.0.\"],[\"build\",\"flag\",\"\",\"--no-manifest\",\"manifest.none\",\"Do not write an artifact manifest.\"],[\"build\",\"flag\",\"\",\"--strip\",\"strip\",\"Leave out the names of functions and the table of source places: the module is smaller, and a trap is reported without its place. Only for the built-in compiler.\"],[\"build\",\"opt\",\"\",\"--artifact-out\",\"artifact.out\",\"PATH\",\"Where to write the artifact manifest; by default beside the module, with `.manifest.json` appended to its name.\"],[\"build\",\"opt\",\"\",\"--check-exports\",\"exports.check\",\"BOOL\",\"Fail when the module lacks a required export; `false` accepts it.\",{\"default\":true}],[\"build\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"build\",\"opt\",\"\",\"--emit-dir\",\"emit.dir\",\"PATH\",\"Folder for intermediate files; by default `build/wasm/<profile>` in the project.\"],[\"build\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"build\",\"opt\",\"\",\"--out\",\"out\",\"PATH\",\"Where to write the module; by default `dist/<project>.wasm` in the project.\"],[\"build\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to build with; by default the default profile of the registry.\"],[\"build\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"build\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"build\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"check\",\"about\",\"Check an X07 project: report every problem of its program without building it. Command: `x07-wasm check`. Report: x07.wasm.check.report@0.1.0.\"],[\"check\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"check\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"cli-specrows-check\",\"about\",\"Check specification rows of a command line, by default those of this tool, against their schema and rules. Command: `x07-wasm cli specrows check`. Report: x07.wasm.cli.specrows.check.report@0.1.0.\"],[\"cli-specrows-check\",\"flag\",\"\",\"--stdin\",\"stdin\",\"Take the rows to check from standard input.\"],[\"cli-specrows-check\",\"opt\",\"\",\"--expect-app-name\",\"expect.app.name\",\"STR\",\"Name that the rows must give for the program.\",{\"default\":\"x07-wasm\"}],[\"cli-specrows-check\",\"opt\",\"\",\"--in\",\"in\",\"PATH\",\"File with the rows to check.\"],[\"completions\",\"about\",\"Print a completion script for a shell. Command: `x07-wasm completions`. Report: x07.wasm.completions.report@0.1.0.\"],[\"completions\",\"arg\",\"SHELL\",\"shell\",\"Shell that the script is for.\",{\"required\":true}],[\"component-build\",\"about\",\"Build an X07 project into WASI 0.2 components. Command: `x07-wasm component build`. Report: x07.wasm.component.build.report@0.1.0.\"],[\"component-build\",\"flag\",\"\",\"--clean\",\"clean\",\"Delete what an earlier build left in the output folder before building.\"],[\"component-build\",\"opt\",\"\",\"--emit\",\"emit\",\"ENUM\",\"What to build: `solve` is the program alone, `http` and `cli` are the program composed with an adapter, `http-native` and `cli-native` are the same in one module, and `http-adapter` and `cli-adapter` are the adapters alone. `http-state-doc` also hands a state document to the program and back. `all` is solve, http and cli.\",{\"default\":\"all\",\"enum\":[\"solve\",\"http\",\"http-state-doc\",\"cli\",\"http-native\",\"cli-native\",\"http-adapter\",\"cli-adapter\",\"all\"]}],[\"component-build\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of component profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/component/index.x07wasm.component.json\"}],[\"component-build\",\"opt\",\"\",\"--out-dir\",\"out.dir\",\"PATH\",\"Folder for the components and their manifests.\",{\"default\":\"target/x07-wasm/component\"}],[\"component-build\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the component profile; by default the default profile of the registry.\"],[\"component-build\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Component profile file to use as it is, without a registry.\"],[\"component-build\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"component-build\",\"opt\",\"\",\"--wasm-index\",\"wasm.index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"component-build\",\"opt\",\"\",\"--wasm-profile\",\"wasm.profile.id\",\"STR\",\"Id of the wasm profile; by default the default profile of the registry.\"],[\"component-build\",\"opt\",\"\",\"--wasm-profile-file\",\"wasm.profile.file\",\"PATH\",\"Wasm profile file to use as it is, without a registry.\"],[\"component-compose\",\"about\",\"Plug a solve component into an adapter; the result is a component of a standard world. Command: `x07-wasm component compose`. Report: x07.wasm.component.compose.report@0.1.0.\"],[\"component-compose\",\"flag\",\"\",\"--targets-check\",\"targets.check\",\"Also check that the result fits the world of its kind.\"],[\"component-compose\",\"opt\",\"\",\"--adapter\",\"adapter\",\"ENUM\",\"Kind of the adapter.\",{\"enum\":[\"http\",\"http-state-doc\",\"cli\"]}],[\"component-compose\",\"opt\",\"\",\"--adapter-component\",\"adapter.component\",\"PATH\",\"Adapter component; by default the one in target/x07-wasm/component, and where there is none, the one that the tool makes itself.\"],[\"component-compose\",\"opt\",\"\",\"--artifact-out\",\"artifact.out\",\"PATH\",\"Where to write the manifest; by default beside the component, with `.manifest.json` appended to its name.\"],[\"component-compose\",\"opt\",\"\",\"--out\",\"out\",\"PATH\",\"Where to write the component.\",{\"required\":true}],[\"component-compose\",\"opt\",\"\",\"--solve\",\"solve\",\"PATH\",\"Component that exports x07:solve/handler.\",{\"required\":true}],[\"component-compose\",\"opt\",\"\",\"--target\",\"target\",\"ENUM\",\"Another name of --adapter.\",{\"enum\":[\"http\",\"http-state-doc\",\"cli\"]}],[\"component-profile-validate\",\"about\",\"Check the registry of component profiles and the profiles it names. Command: `x07-wasm component profile validate`. Report: x07.wasm.component.profile.validate.report@0.1.0.\"],[\"component-profile-validate\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"component-profile-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of component profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/component/index.x07wasm.component.json\"}],[\"component-profile-validate\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of a profile to check; may be given several times. By default all are checked.\",{\"multiple\":true}],[\"component-run\",\"about\",\"Run a component of the world wasi:cli/command within limits. Command: `x07-wasm component run`. Report: x07.wasm.component.run.report@0.1.0.\"],[\"component-run\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"component-run\",\"opt\",\"\",\"--args-json\",\"args.json\",\"STR\",\"Arguments as a JSON array of strings. The first one is what the component sees as its name; none is added.\",{\"default\":\"[]\"}],[\"component-run\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Component to run.\",{\"required\":true}],[\"component-run\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"component-run\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--max-output-bytes\",\"output.max.bytes\",\"U32\",\"Most bytes that the component may write to standard output, and to standard error.\",{\"default\":16777216}],[\"component-run\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--max-wall-ms\",\"wall.max.ms\",\"U32\",\"Milliseconds that the component may run; `none` lifts the limit.\",{\"default\":60000}],[\"component-run\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--stderr-out\",\"stderr.out\",\"PATH\",\"File for the bytes that the component writes to standard error.\"],[\"component-run\",\"opt\",\"\",\"--stdin\",\"stdin\",\"PATH\",\"File with the bytes for standard input.\"],[\"component-run\",\"opt\",\"\",\"--stdin-b64\",\"stdin.b64\",\"STR\",\"Bytes for standard input in base64.\"],[\"component-run\",\"opt\",\"\",\"--stdout-out\",\"stdout.out\",\"PATH\",\"File for the bytes that the component writes to standard output.\"],[\"component-targets\",\"about\",\"Check that a component fits a world: it imports nothing else, and exports what the world promises. Command: `x07-wasm component targets`. Report: x07.wasm.component.targets.report@0.1.0.\"],[\"component-targets\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"component-targets\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Component to check.\",{\"required\":true}],[\"component-targets\",\"opt\",\"\",\"--wit\",\"wit\",\"PATH\",\"A file of the WIT package that has the world. Packages that it depends on come from arch/wit/index.x07wit.json, or else from the tool.\",{\"required\":true}],[\"component-targets\",\"opt\",\"\",\"--world\",\"world\",\"STR\",\"Name of the world.\",{\"required\":true}],[\"doctor\",\"about\",\"Report which tools are there, linked in or on the path, and what is missing. Command: `x07-wasm doctor`. Report: x07.wasm.doctor.report@0.1.0.\"],[\"explain\",\"about\",\"Explain a diagnostic code: what it means, why it happens, what to do. Command: `x07-wasm explain`. Report: x07.wasm.explain.report@0.1.0.\"],[\"explain\",\"arg\",\"CODE\",\"code\",\"Code to explain, with or without the leading `X07WASM_`; without it all codes are listed.\"],[\"http-contracts-validate\",\"about\",\"Check the schemas of the HTTP reducer loop and the fixtures in spec/fixtures/http. Command: `x07-wasm http contracts validate`. Report: x07.wasm.http.contracts.validate.report@0.1.0.\"],[\"http-contracts-validate\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"http-regress-from-incident\",\"about\",\"Make a regression test of an incident of the HTTP reducer loop. Command: `x07-wasm http regress from-incident`. Report: x07.wasm.http.regress.from.incident.report@0.1.0.\"],[\"http-regress-from-incident\",\"opt\",\"\",\"--incident-dir\",\"incident_dir\",\"PATH\",\"Folder of the incident.\",{\"required\":true}],[\"http-regress-from-incident\",\"opt\",\"\",\"--out-dir\",\"out_dir\",\"PATH\",\"Folder for the trace and the script.\",{\"default\":\"tests/regress\"}],[\"http-serve\",\"about\",\"Serve HTTP with a core module that is a reducer, and carry out the effects it asks for. Command: `x07-wasm http serve`. Report: x07.wasm.http.serve.report@0.1.0.\"],[\"http-serve\",\"flag\",\"\",\"--access-log\",\"access.log\",\"Write a line of JSON for each request of a listener to standard error.\"],[\"http-serve\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"http-serve\",\"opt\",\"\",\"--addr\",\"addr\",\"STR\",\"Address to listen on; port 0 takes a free one. Without it, requests come from standard input.\"],[\"http-serve\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Module of the reducer; it exports x07_solve_v2.\",{\"required\":true}],[\"http-serve\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"http-serve\",\"opt\",\"\",\"--max-concurrent\",\"max.concurrent\",\"U32\",\"Most requests that a listener works on at a time; others wait.\",{\"default\":16}],[\"http-serve\",\"opt\",\"\",\"--max-effect-results-bytes\",\"max_effect_results_bytes\",\"U32\",\"Most bytes of payload in the results of effects of one request.\",{\"default\":1048576}],[\"http-serve\",\"opt\",\"\",\"--max-effect-steps\",\"max_effect_steps\",\"U32\",\"Most calls of the reducer for one request.\",{\"default\":64}],[\"http-serve\",\"opt\",\"\",\"--max-fuel\",\"max_fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-output-bytes\",\"max.output.bytes\",\"U32\",\"Bytes that the reducer may return; by default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-request-bytes\",\"max.request.bytes\",\"U32\",\"Most bytes in the body of a request.\",{\"default\":1048576}],[\"http-serve\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds for each call of the reducer; `none` lifts the limit.\",{\"default\":5000}],[\"http-serve\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--mode\",\"mode\",\"ENUM\",\"`canary` makes one request of its own; `listen` takes requests from --addr, or else as lines of JSON from standard input.\",{\"default\":\"listen\",\"enum\":[\"canary\",\"listen\"]}],[\"http-serve\",\"opt\",\"\",\"--ops\",\"ops\",\"PATH\",\"Ops profile that says which effects are allowed.\"],[\"http-serve\",\"opt\",\"\",\"--stop-after\",\"stop.after\",\"U32\",\"Number of requests after which a listener stops; 0 listens until a signal comes.\",{\"default\":0}],[\"http-serve\",\"opt\",\"\",\"--trace-out\",\"trace.out\",\"PATH\",\"File for the trace of all requests, in the order in which they came, as `http test` replays it.\"],[\"http-test\",\"about\",\"Replay traces of an HTTP reducer: each step must give the recorded frame. Command: `x07-wasm http test`. Report: x07.wasm.http.test.report@0.1.0.\"],[\"http-test\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"http-test\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Module of the reducer; it exports x07_solve_v2.\",{\"required\":true}],[\"http-test\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"http-test\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-output-bytes\",\"max.output.bytes\",\"U32\",\"Bytes that the reducer may return; by default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds for each call of the reducer; `none` lifts the limit.\",{\"default\":5000}],[\"http-test\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--trace\",\"trace\",\"PATH\",\"Trace to replay; may be given several times.\",{\"multiple\":true}],[\"profile-validate\",\"about\",\"Check the registry of wasm profiles and the profiles in it. Command: `x07-wasm profile validate`. Report: x07.wasm.profile.validate.report@0.1.0.\"],[\"profile-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"profile-validate\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the only profile to check, looked up in the registry.\"],[\"profile-validate\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to check as it is, without a registry.\"],[\"run\",\"about\",\"Run a wasm module that exports x07_solve_v2 and print the bytes it returns. Command: `x07-wasm run`. Report: x07.wasm.run.report@0.1.0.\"],[\"run\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"run\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the program may use as its arena, at most 4294967295; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"run\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which a failed run leaves its incident bundle.\",{\"default\":\".x07-wasm/incidents\"}],[\"run\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"run\",\"opt\",\"\",\"--input\",\"input\",\"PATH\",\"File with the input bytes.\"],[\"run\",\"opt\",\"\",\"--input-base64\",\"input.base64\",\"STR\",\"Input bytes in base64.\"],[\"run\",\"opt\",\"\",\"--input-hex\",\"input.hex\",\"BYTES_HEX\",\"Input bytes in hexadecimal digits.\"],[\"run\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that the program may use; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that a linear memory may have; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-output-bytes\",\"output.max.bytes\",\"U32\",\"Bytes that the program may return; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that a table may have, at most 4294967295; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds that the program may run; `none`, the default, sets no limit.\"],[\"run\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--output-out\",\"output.out\",\"PATH\",\"File for the bytes that the program returns.\"],[\"run\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the one that the module was built with, else the default profile of the registry.\"],[\"run\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"run\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of a project to build in memory and run, in place of --wasm.\"],[\"run\",\"opt\",\"\",\"--wasm\",\"wasm\",\"PATH\",\"Module to run.\"],[\"run\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"schema-list\",\"about\",\"List the schemas that are built into the tool. Command: `x07-wasm schema list`. Report: x07.wasm.schema.list.report@0.1.0.\"],[\"schema-show\",\"about\",\"Print one of the schemas that are built into the tool. Command: `x07-wasm schema show`. Report: x07.wasm.schema.show.report@0.1.0.\"],[\"schema-show\",\"arg\",\"ID\",\"id\",\"`$id`, file name or schema version of the schema.\",{\"required\":true}],[\"serve\",\"about\",\"Serve HTTP with a component of the world wasi:http/proxy, or try it with requests of its own. Command: `x07-wasm serve`. Report: x07.wasm.serve.report@0.1.0.\"],[\"serve\",\"flag\",\"\",\"--access-log\",\"access.log\",\"Write a line of JSON for each request to standard error.\"],[\"serve\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"serve\",\"flag\",\"\",\"--hot-path\",\"hot.path\",\"Leave bodies out of reports and incidents where that is possible.\"],[\"serve\",\"opt\",\"\",\"--addr\",\"addr\",\"STR\",\"Address to listen on; port 0 takes a free one.\",{\"default\":\"127.0.0.1:0\"}],[\"serve\",\"opt\",\"\",\"--allocator\",\"allocator\",\"ENUM\",\"Where instances get their memory from; by default what the wasm profile says, and in listen mode a pool where memory and tables are limited.\",{\"enum\":[\"on_demand\",\"pooling\"]}],[\"serve\",\"opt\",\"\",\"--body-timeout-ms\",\"body.timeout.ms\",\"U32\",\"Milliseconds in which the body of a request must arrive.\",{\"default\":30000}],[\"serve\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Component to serve with.\",{\"required\":true}],[\"serve\",\"opt\",\"\",\"--evidence-in\",\"evidence.in\",\"PATH\",\"Recorded values to replay.\"],[\"serve\",\"opt\",\"\",\"--evidence-out\",\"evidence.out\",\"PATH\",\"File in which the values of clocks and random numbers are recorded; for one canary request under an ops profile.\"],[\"serve\",\"opt\",\"\",\"--header\",\"header\",\"STR\",\"Header of the canary request, as `name: value`; may be given several times.\",{\"multiple\":true}],[\"serve\",\"opt\",\"\",\"--header-timeout-ms\",\"header.timeout.ms\",\"U32\",\"Milliseconds in which the head of a request must arrive.\",{\"default\":10000}],[\"serve\",\"opt\",\"\",\"--idle-timeout-ms\",\"idle.timeout.ms\",\"U32\",\"Milliseconds after which a connection without a request is closed.\",{\"default\":60000}],[\"serve\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"serve\",\"opt\",\"\",\"--max-concurrent\",\"concurrency.max\",\"U32\",\"Most requests that are worked on at a time; others wait.\",{\"default\":16}],[\"serve\",\"opt\",\"\",\"--max-connections\",\"max.connections\",\"U32\",\"Most connections at a time.\",{\"default\":16384}],[\"serve\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--max-header-bytes\",\"max.header.bytes\",\"U32\",\"Most bytes in the head of a request: request line and headers. At least 8192.\",{\"default\":65536}],[\"serve\",\"opt\",\"\",\"--max-headers\",\"max.headers\",\"U32\",\"Most headers of a request.\",{\"default\":128}],[\"serve\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--max-request-bytes\",\"request.max.bytes\",\"U32\",\"Most bytes in the body of a request.\",{\"default\":1048576}],[\"serve\",\"opt\",\"\",\"--max-response-bytes\",\"response.max.bytes\",\"U32\",\"Most bytes in the body of a response.\",{\"default\":1048576}],[\"serve\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--max-wall-ms-per-request\",\"wall.max.ms.per.request\",\"U32\",\"Most milliseconds for one request.\",{\"default\":5000}],[\"serve\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--method\",\"method\",\"STR\",\"Method of the canary request.\",{\"default\":\"POST\"}],[\"serve\",\"opt\",\"\",\"--mode\",\"mode\",\"ENUM\",\"`canary` hands made-up requests to the component without a socket; `listen` serves.\",{\"default\":\"canary\",\"enum\":[\"canary\",\"listen\"]}],[\"serve\",\"opt\",\"\",\"--ops\",\"ops\",\"PATH\",\"Ops profile whose capabilities the component is given. Without one it may reach nothing outside.\"],[\"serve\",\"opt\",\"\",\"--path\",\"path\",\"STR\",\"Path and query of the canary request, or a whole URI.\",{\"default\":\"/\"}],[\"serve\",\"opt\",\"\",\"--request-body\",\"request.body\",\"BYTES\",\"Body of the canary request: `hex:<digits>`, `b64:<text>` or `@<file>`.\",{\"default\":\"\"}],[\"serve\",\"opt\",\"\",\"--shutdown-grace-ms\",\"shutdown.grace.ms\",\"U32\",\"Milliseconds that running requests are given when the server stops.\",{\"default\":10000}],[\"serve\",\"opt\",\"\",\"--stop-after\",\"stop.after\",\"U32\",\"Number of requests after which to stop; 0 listens until a signal comes, and makes no request in canary mode.\",{\"default\":1}],[\"test\",\"about\",\"Run the tests of an X07 project and report what each of them did. Command: `x07-wasm test`. Report: x07.wasm.test.report@0.1.0.\"],[\"test\",\"flag\",\"\",\"--all\",\"all\",\"Select property tests as well as the others.\"],[\"test\",\"flag\",\"\",\"--allow-empty\",\"allow.empty\",\"Succeed when no test is selected.\"],[\"test\",\"flag\",\"\",\"--exact\",\"exact\",\"Select only the test whose id is the text of --filter.\"],[\"test\",\"flag\",\"\",\"--list\",\"list\",\"List the selected tests and run none.\"],[\"test\",\"flag\",\"\",\"--no-fail-fast\",\"no.fail.fast\",\"Run all tests, whatever the others did.\"],[\"test\",\"flag\",\"\",\"--pbt\",\"pbt\",\"Select property tests in place of the others.\"],[\"test\",\"opt\",\"\",\"--filter\",\"filter\",\"STR\",\"Select only tests whose id contains this text.\"],[\"test\",\"opt\",\"\",\"--jobs\",\"jobs\",\"U32\",\"Tests to run at the same time; by default as many as there are processors.\"],[\"test\",\"opt\",\"\",\"--manifest\",\"manifest\",\"PATH\",\"Manifest of the tests; by default `tests/tests.json` in the folder of the project.\"],[\"test\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel of a call for tests that do not say `solve_fuel`; `none` lifts the limit. By default what the profile says.\"],[\"test\",\"opt\",\"\",\"--module-root\",\"module.root\",\"PATH\",\"Folder in which modules are looked up, in place of those of the project; may be given several times.\",{\"multiple\":true}],[\"test\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project; by default the nearest `x07.json` in the folder of the tests or above it.\"],[\"test\",\"opt\",\"\",\"--repeat\",\"repeat\",\"U32\",\"How often each test is run; outcome and output must be the same each time.\",{\"default\":1}],[\"toolchain-validate\",\"about\",\"Check that the tools a toolchain profile asks for are there in the versions it accepts. Command: `x07-wasm toolchain validate`. Report: x07.wasm.toolchain.validate.report@0.1.0.\"],[\"toolchain-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of toolchain profiles.\",{\"default\":\"arch/wasm/toolchain/index.x07wasm.toolchain.json\"}],[\"toolchain-validate\",\"opt\",\"\",\"--profile\",\"profile\",\"PATH\",\"Toolchain profile file to check against, without a registry.\"],[\"toolchain-validate\",\"opt\",\"\",\"--profile-id\",\"profile_id\",\"STR\",\"Id of the toolchain profile in the registry; by default the default profile of the registry.\"],[\"wit-validate\",\"about\",\"Check the registry of WIT packages and every package it names, offline. Command: `x07-wasm wit validate`. Report: x07.wasm.wit.validate.report@0.1.0.\"],[\"wit-validate\",\"flag\",\"\",\"--list\",\"list\",\"Say in the report that the packages were to be listed. They are checked all the same.\"],[\"wit-validate\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"wit-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of WIT packages. Where a project has none, the packages built into the tool are checked.\",{\"default\":\"arch/wit/index.x07wit.json\"}],[\"wit-validate\",\"opt\",\"\",\"--package\",\"package\",\"STR\",\"Id of a package to check, as `wasi:http@0.2.8`; may be given several times. By default all are checked.\",{\"multiple\":true}]]";
+pub const SPEC_ROWS: &str = "[[\"root\",\"about\",\"Build X07 programs to WebAssembly, run them within limits, and report everything as data.\"],[\"root\",\"help\",\"-h\",\"--help\",\"Print help\"],[\"root\",\"version\",\"\",\"--version\",\"Print version\"],[\"root\",\"flag\",\"\",\"--cli-specrows\",\"cli.specrows\",\"Print the command line as specification rows in JSON (x07cli.specrows@0.1.0) and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema\",\"schema.json\",\"Print the JSON Schema of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--json-schema-id\",\"schema.id\",\"Print the schema version of the report of the selected command and stop.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--quiet-json\",\"report.quiet-json\",\"Keep the report off standard output; needs --report-out.\",{\"global\":true}],[\"root\",\"flag\",\"\",\"--report-json\",\"report.json-legacy\",\"Former name of --json.\",{\"global\":true,\"hidden\":true}],[\"root\",\"opt\",\"\",\"--json\",\"report.json\",\"STR\",\"Print the report of the command as JSON on standard output; `pretty` indents it.\",{\"global\":true}],[\"root\",\"opt\",\"\",\"--report-out\",\"report.out\",\"PATH\",\"Write the report to this file as well, byte for byte; needs --json.\",{\"global\":true}],[\"build\",\"about\",\"Compile an X07 project to a wasm module that exports x07_solve_v2. Command: `x07-wasm build`. Report: x07.wasm.build.report@0.2.0.\"],[\"build\",\"flag\",\"\",\"--no-manifest\",\"manifest.none\",\"Do not write an artifact manifest.\"],[\"build\",\"flag\",\"\",\"--strip\",\"strip\",\"Leave out the names of functions and the table of source places: the module is smaller, and a trap is reported without its place. Only for the built-in compiler.\"],[\"build\",\"opt\",\"\",\"--artifact-out\",\"artifact.out\",\"PATH\",\"Where to write the artifact manifest; by default beside the module, with `.manifest.json` appended to its name.\"],[\"build\",\"opt\",\"\",\"--check-exports\",\"exports.check\",\"BOOL\",\"Fail when the module lacks a required export; `false` accepts it.\",{\"default\":true}],[\"build\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"build\",\"opt\",\"\",\"--emit-dir\",\"emit.dir\",\"PATH\",\"Folder for intermediate files; by default `build/wasm/<profile>` in the project.\"],[\"build\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"build\",\"opt\",\"\",\"--out\",\"out\",\"PATH\",\"Where to write the module; by default `dist/<project>.wasm` in the project.\"],[\"build\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to build with; by default the default profile of the registry.\"],[\"build\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"build\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"build\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"check\",\"about\",\"Check an X07 project: report every problem of its program without building it. Command: `x07-wasm check`. Report: x07.wasm.check.report@0.1.0.\"],[\"check\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"check\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"cli-specrows-check\",\"about\",\"Check specification rows of a command line, by default those of this tool, against their schema and rules. Command: `x07-wasm cli specrows check`. Report: x07.wasm.cli.specrows.check.report@0.1.0.\"],[\"cli-specrows-check\",\"flag\",\"\",\"--stdin\",\"stdin\",\"Take the rows to check from standard input.\"],[\"cli-specrows-check\",\"opt\",\"\",\"--expect-app-name\",\"expect.app.name\",\"STR\",\"Name that the rows must give for the program.\",{\"default\":\"x07-wasm\"}],[\"cli-specrows-check\",\"opt\",\"\",\"--in\",\"in\",\"PATH\",\"File with the rows to check.\"],[\"completions\",\"about\",\"Print a completion script for a shell. Command: `x07-wasm completions`. Report: x07.wasm.completions.report@0.1.0.\"],[\"completions\",\"arg\",\"SHELL\",\"shell\",\"Shell that the script is for.\",{\"required\":true}],[\"component-build\",\"about\",\"Build an X07 project into WASI 0.2 components. Command: `x07-wasm component build`. Report: x07.wasm.component.build.report@0.1.0.\"],[\"component-build\",\"flag\",\"\",\"--clean\",\"clean\",\"Delete what an earlier build left in the output folder before building.\"],[\"component-build\",\"opt\",\"\",\"--emit\",\"emit\",\"ENUM\",\"What to build: `solve` is the program alone, `http` and `cli` are the program composed with an adapter, `http-native` and `cli-native` are the same in one module, and `http-adapter` and `cli-adapter` are the adapters alone. `http-state-doc` also hands a state document to the program and back. `all` is solve, http and cli.\",{\"default\":\"all\",\"enum\":[\"solve\",\"http\",\"http-state-doc\",\"cli\",\"http-native\",\"cli-native\",\"http-adapter\",\"cli-adapter\",\"all\"]}],[\"component-build\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of component profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/component/index.x07wasm.component.json\"}],[\"component-build\",\"opt\",\"\",\"--out-dir\",\"out.dir\",\"PATH\",\"Folder for the components and their manifests.\",{\"default\":\"target/x07-wasm/component\"}],[\"component-build\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the component profile; by default the default profile of the registry.\"],[\"component-build\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Component profile file to use as it is, without a registry.\"],[\"component-build\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project.\",{\"default\":\"x07.json\"}],[\"component-build\",\"opt\",\"\",\"--wasm-index\",\"wasm.index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"component-build\",\"opt\",\"\",\"--wasm-profile\",\"wasm.profile.id\",\"STR\",\"Id of the wasm profile; by default the default profile of the registry.\"],[\"component-build\",\"opt\",\"\",\"--wasm-profile-file\",\"wasm.profile.file\",\"PATH\",\"Wasm profile file to use as it is, without a registry.\"],[\"component-compose\",\"about\",\"Plug a solve component into an adapter; the result is a component of a standard world. Command: `x07-wasm component compose`. Report: x07.wasm.component.compose.report@0.1.0.\"],[\"component-compose\",\"flag\",\"\",\"--targets-check\",\"targets.check\",\"Also check that the result fits the world of its kind.\"],[\"component-compose\",\"opt\",\"\",\"--adapter\",\"adapter\",\"ENUM\",\"Kind of the adapter.\",{\"enum\":[\"http\",\"http-state-doc\",\"cli\"]}],[\"component-compose\",\"opt\",\"\",\"--adapter-component\",\"adapter.component\",\"PATH\",\"Adapter component; by default the one in target/x07-wasm/component, and where there is none, the one that the tool makes itself.\"],[\"component-compose\",\"opt\",\"\",\"--artifact-out\",\"artifact.out\",\"PATH\",\"Where to write the manifest; by default beside the component, with `.manifest.json` appended to its name.\"],[\"component-compose\",\"opt\",\"\",\"--out\",\"out\",\"PATH\",\"Where to write the component.\",{\"required\":true}],[\"component-compose\",\"opt\",\"\",\"--solve\",\"solve\",\"PATH\",\"Component that exports x07:solve/handler.\",{\"required\":true}],[\"component-compose\",\"opt\",\"\",\"--target\",\"target\",\"ENUM\",\"Another name of --adapter.\",{\"enum\":[\"http\",\"http-state-doc\",\"cli\"]}],[\"component-profile-validate\",\"about\",\"Check the registry of component profiles and the profiles it names. Command: `x07-wasm component profile validate`. Report: x07.wasm.component.profile.validate.report@0.1.0.\"],[\"component-profile-validate\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"component-profile-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of component profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/component/index.x07wasm.component.json\"}],[\"component-profile-validate\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of a profile to check; may be given several times. By default all are checked.\",{\"multiple\":true}],[\"component-run\",\"about\",\"Run a component of the world wasi:cli/command within limits. Command: `x07-wasm component run`. Report: x07.wasm.component.run.report@0.1.0.\"],[\"component-run\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"component-run\",\"opt\",\"\",\"--args-json\",\"args.json\",\"STR\",\"Arguments as a JSON array of strings. The first one is what the component sees as its name; none is added.\",{\"default\":\"[]\"}],[\"component-run\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Component to run.\",{\"required\":true}],[\"component-run\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"component-run\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"component-run\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--max-output-bytes\",\"output.max.bytes\",\"U32\",\"Most bytes that the component may write to standard output, and to standard error.\",{\"default\":16777216}],[\"component-run\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--max-wall-ms\",\"wall.max.ms\",\"U32\",\"Milliseconds that the component may run; `none` lifts the limit.\",{\"default\":60000}],[\"component-run\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.\"],[\"component-run\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the default profile of the registry.\"],[\"component-run\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"component-run\",\"opt\",\"\",\"--stderr-out\",\"stderr.out\",\"PATH\",\"File for the bytes that the component writes to standard error.\"],[\"component-run\",\"opt\",\"\",\"--stdin\",\"stdin\",\"PATH\",\"File with the bytes for standard input.\"],[\"component-run\",\"opt\",\"\",\"--stdin-b64\",\"stdin.b64\",\"STR\",\"Bytes for standard input in base64.\"],[\"component-run\",\"opt\",\"\",\"--stdout-out\",\"stdout.out\",\"PATH\",\"File for the bytes that the component writes to standard output.\"],[\"component-targets\",\"about\",\"Check that a component fits a world: it imports nothing else, and exports what the world promises. Command: `x07-wasm component targets`. Report: x07.wasm.component.targets.report@0.1.0.\"],[\"component-targets\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"component-targets\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Component to check.\",{\"required\":true}],[\"component-targets\",\"opt\",\"\",\"--wit\",\"wit\",\"PATH\",\"A file of the WIT package that has the world. Packages that it depends on come from arch/wit/index.x07wit.json, or else from the tool.\",{\"required\":true}],[\"component-targets\",\"opt\",\"\",\"--world\",\"world\",\"STR\",\"Name of the world.\",{\"required\":true}],[\"doctor\",\"about\",\"Report which tools are there, linked in or on the path, and what is missing. Command: `x07-wasm doctor`. Report: x07.wasm.doctor.report@0.1.0.\"],[\"explain\",\"about\",\"Explain a diagnostic code: what it means, why it happens, what to do. Command: `x07-wasm explain`. Report: x07.wasm.explain.report@0.1.0.\"],[\"explain\",\"arg\",\"CODE\",\"code\",\"Code to explain, with or without the leading `X07WASM_`; without it all codes are listed.\"],[\"http-contracts-validate\",\"about\",\"Check the schemas of the HTTP reducer loop and the fixtures in spec/fixtures/http. Command: `x07-wasm http contracts validate`. Report: x07.wasm.http.contracts.validate.report@0.1.0.\"],[\"http-contracts-validate\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"http-regress-from-incident\",\"about\",\"Make a regression test of an incident of the HTTP reducer loop. Command: `x07-wasm http regress from-incident`. Report: x07.wasm.http.regress.from.incident.report@0.1.0.\"],[\"http-regress-from-incident\",\"opt\",\"\",\"--incident-dir\",\"incident_dir\",\"PATH\",\"Folder of the incident.\",{\"required\":true}],[\"http-regress-from-incident\",\"opt\",\"\",\"--out-dir\",\"out_dir\",\"PATH\",\"Folder for the trace and the script.\",{\"default\":\"tests/regress\"}],[\"http-serve\",\"about\",\"Serve HTTP with a core module that is a reducer, and carry out the effects it asks for. Command: `x07-wasm http serve`. Report: x07.wasm.http.serve.report@0.1.0.\"],[\"http-serve\",\"flag\",\"\",\"--access-log\",\"access.log\",\"Write a line of JSON for each request of a listener to standard error.\"],[\"http-serve\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"http-serve\",\"opt\",\"\",\"--addr\",\"addr\",\"STR\",\"Address to listen on; port 0 takes a free one. Without it, requests come from standard input.\"],[\"http-serve\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the reducer may use as its arena; by default what the wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Module of the reducer; it exports x07_solve_v2.\",{\"required\":true}],[\"http-serve\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"http-serve\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"http-serve\",\"opt\",\"\",\"--max-concurrent\",\"max.concurrent\",\"U32\",\"Most requests that a listener works on at a time; others wait.\",{\"default\":16}],[\"http-serve\",\"opt\",\"\",\"--max-effect-results-bytes\",\"max_effect_results_bytes\",\"U32\",\"Most bytes of payload in the results of effects of one request.\",{\"default\":1048576}],[\"http-serve\",\"opt\",\"\",\"--max-effect-steps\",\"max_effect_steps\",\"U32\",\"Most calls of the reducer for one request.\",{\"default\":64}],[\"http-serve\",\"opt\",\"\",\"--max-fuel\",\"max_fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-output-bytes\",\"max.output.bytes\",\"U32\",\"Bytes that the reducer may return; by default what the wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-request-bytes\",\"max.request.bytes\",\"U32\",\"Most bytes in the body of a request.\",{\"default\":1048576}],[\"http-serve\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds for each call of the reducer; `none` lifts the limit.\",{\"default\":5000}],[\"http-serve\",\"opt\",\"\",\"--max-wall-ms-per-request\",\"max.wall.ms.per.request\",\"U32\",\"Most milliseconds for one request: all calls of the reducer and all its effects together.\",{\"default\":60000}],[\"http-serve\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.\"],[\"http-serve\",\"opt\",\"\",\"--mode\",\"mode\",\"ENUM\",\"`canary` makes one request of its own; `listen` takes requests from --addr, or else as lines of JSON from standard input.\",{\"default\":\"listen\",\"enum\":[\"canary\",\"listen\"]}],[\"http-serve\",\"opt\",\"\",\"--ops\",\"ops\",\"PATH\",\"Ops profile that says which effects are allowed.\"],[\"http-serve\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the default profile of the registry.\"],[\"http-serve\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"http-serve\",\"opt\",\"\",\"--stop-after\",\"stop.after\",\"U32\",\"Number of requests after which a listener stops; 0 listens until a signal comes.\",{\"default\":0}],[\"http-serve\",\"opt\",\"\",\"--trace-out\",\"trace.out\",\"PATH\",\"File for the trace of all requests, in the order in which they came, as `http test` replays it.\"],[\"http-test\",\"about\",\"Replay traces of an HTTP reducer: each step must give the recorded frame. Command: `x07-wasm http test`. Report: x07.wasm.http.test.report@0.1.0.\"],[\"http-test\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"http-test\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the reducer may use as its arena; by default what the wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Module of the reducer; it exports x07_solve_v2.\",{\"required\":true}],[\"http-test\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"http-test\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"http-test\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-output-bytes\",\"max.output.bytes\",\"U32\",\"Bytes that the reducer may return; by default what the wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds for each call of the reducer; `none` lifts the limit.\",{\"default\":5000}],[\"http-test\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.\"],[\"http-test\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the default profile of the registry.\"],[\"http-test\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"http-test\",\"opt\",\"\",\"--trace\",\"trace\",\"PATH\",\"Trace to replay; may be given several times.\",{\"multiple\":true}],[\"profile-validate\",\"about\",\"Check the registry of wasm profiles and the profiles in it. Command: `x07-wasm profile validate`. Report: x07.wasm.profile.validate.report@0.1.0.\"],[\"profile-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"profile-validate\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the only profile to check, looked up in the registry.\"],[\"profile-validate\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to check as it is, without a registry.\"],[\"run\",\"about\",\"Run a wasm module that exports x07_solve_v2 and print the bytes it returns. Command: `x07-wasm run`. Report: x07.wasm.run.report@0.1.0.\"],[\"run\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"run\",\"opt\",\"\",\"--arena-cap-bytes\",\"arena.cap.bytes\",\"U32\",\"Bytes of memory that the program may use as its arena, at most 4294967295; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--codegen-backend\",\"codegen.backend\",\"ENUM\",\"Code generator to use in place of the one that the profile names.\",{\"enum\":[\"native_x07_wasm_v1\",\"c_toolchain_v1\"]}],[\"run\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which a failed run leaves its incident bundle.\",{\"default\":\".x07-wasm/incidents\"}],[\"run\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"run\",\"opt\",\"\",\"--input\",\"input\",\"PATH\",\"File with the input bytes.\"],[\"run\",\"opt\",\"\",\"--input-base64\",\"input.base64\",\"STR\",\"Input bytes in base64.\"],[\"run\",\"opt\",\"\",\"--input-hex\",\"input.hex\",\"BYTES_HEX\",\"Input bytes in hexadecimal digits.\"],[\"run\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that the program may use; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that a linear memory may have; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-output-bytes\",\"output.max.bytes\",\"U32\",\"Bytes that the program may return; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that a table may have, at most 4294967295; `none` lifts the limit. By default what the profile says.\"],[\"run\",\"opt\",\"\",\"--max-wall-ms\",\"max.wall.ms\",\"U32\",\"Milliseconds that the program may run; `none`, the default, sets no limit.\"],[\"run\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the profile says.\"],[\"run\",\"opt\",\"\",\"--output-out\",\"output.out\",\"PATH\",\"File for the bytes that the program returns.\"],[\"run\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the one that the module was built with, else the default profile of the registry.\"],[\"run\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"run\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of a project to build in memory and run, in place of --wasm.\"],[\"run\",\"opt\",\"\",\"--wasm\",\"wasm\",\"PATH\",\"Module to run.\"],[\"run\",\"opt\",\"\",\"--x07\",\"x07\",\"PATH\",\"External `x07` compiler to run in place of the built-in one, for comparison; the C backend needs one in any case.\"],[\"schema-list\",\"about\",\"List the schemas that are built into the tool. Command: `x07-wasm schema list`. Report: x07.wasm.schema.list.report@0.1.0.\"],[\"schema-show\",\"about\",\"Print one of the schemas that are built into the tool. Command: `x07-wasm schema show`. Report: x07.wasm.schema.show.report@0.1.0.\"],[\"schema-show\",\"arg\",\"ID\",\"id\",\"`$id`, file name or schema version of the schema.\",{\"required\":true}],[\"serve\",\"about\",\"Serve HTTP with a component of the world wasi:http/proxy, or try it with requests of its own. Command: `x07-wasm serve`. Report: x07.wasm.serve.report@0.1.0.\"],[\"serve\",\"flag\",\"\",\"--access-log\",\"access.log\",\"Write a line of JSON for each request to standard error.\"],[\"serve\",\"flag\",\"\",\"--code-cache\",\"code.cache\",\"Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.\"],[\"serve\",\"flag\",\"\",\"--hot-path\",\"hot.path\",\"Leave bodies out of reports and incidents where that is possible.\"],[\"serve\",\"opt\",\"\",\"--addr\",\"addr\",\"STR\",\"Address to listen on; port 0 takes a free one.\",{\"default\":\"127.0.0.1:0\"}],[\"serve\",\"opt\",\"\",\"--allocator\",\"allocator\",\"ENUM\",\"Where instances get their memory from; by default what the wasm profile says, and in listen mode a pool where memory and tables are limited.\",{\"enum\":[\"on_demand\",\"pooling\"]}],[\"serve\",\"opt\",\"\",\"--body-timeout-ms\",\"body.timeout.ms\",\"U32\",\"Milliseconds in which the body of a request must arrive.\",{\"default\":30000}],[\"serve\",\"opt\",\"\",\"--component\",\"component\",\"PATH\",\"Component to serve with.\",{\"required\":true}],[\"serve\",\"opt\",\"\",\"--evidence-in\",\"evidence.in\",\"PATH\",\"Recorded values to replay.\"],[\"serve\",\"opt\",\"\",\"--evidence-out\",\"evidence.out\",\"PATH\",\"File in which the values of clocks and random numbers are recorded; for one canary request under an ops profile.\"],[\"serve\",\"opt\",\"\",\"--header\",\"header\",\"STR\",\"Header of the canary request, as `name: value`; may be given several times.\",{\"multiple\":true}],[\"serve\",\"opt\",\"\",\"--header-timeout-ms\",\"header.timeout.ms\",\"U32\",\"Milliseconds in which the head of a request must arrive.\",{\"default\":10000}],[\"serve\",\"opt\",\"\",\"--idle-timeout-ms\",\"idle.timeout.ms\",\"U32\",\"Milliseconds after which a connection without a request is closed.\",{\"default\":60000}],[\"serve\",\"opt\",\"\",\"--incidents-dir\",\"incidents.dir\",\"PATH\",\"Folder in which failures leave incident bundles.\",{\"default\":\".x07-wasm/incidents\"}],[\"serve\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of wasm profiles. Where a project has none, the registry built into the tool is used.\",{\"default\":\"arch/wasm/index.x07wasm.json\"}],[\"serve\",\"opt\",\"\",\"--max-concurrent\",\"concurrency.max\",\"U32\",\"Most requests that are worked on at a time; others wait.\",{\"default\":16}],[\"serve\",\"opt\",\"\",\"--max-connections\",\"max.connections\",\"U32\",\"Most connections at a time.\",{\"default\":16384}],[\"serve\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--max-header-bytes\",\"max.header.bytes\",\"U32\",\"Most bytes in the head of a request: request line and headers. At least 8192.\",{\"default\":65536}],[\"serve\",\"opt\",\"\",\"--max-headers\",\"max.headers\",\"U32\",\"Most headers of a request.\",{\"default\":128}],[\"serve\",\"opt\",\"\",\"--max-memory-bytes\",\"max.memory.bytes\",\"U32\",\"Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--max-request-bytes\",\"request.max.bytes\",\"U32\",\"Most bytes in the body of a request.\",{\"default\":1048576}],[\"serve\",\"opt\",\"\",\"--max-response-bytes\",\"response.max.bytes\",\"U32\",\"Most bytes in the body of a response.\",{\"default\":1048576}],[\"serve\",\"opt\",\"\",\"--max-response-header-bytes\",\"max.response.header.bytes\",\"U32\",\"Most bytes in the headers of a response. Each header counts 256 bytes at least.\",{\"default\":131072}],[\"serve\",\"opt\",\"\",\"--max-table-elements\",\"max.table.elements\",\"U32\",\"Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--max-wall-ms-per-request\",\"wall.max.ms.per.request\",\"U32\",\"Most milliseconds for one request.\",{\"default\":5000}],[\"serve\",\"opt\",\"\",\"--max-wasm-stack-bytes\",\"max.wasm.stack.bytes\",\"U32\",\"Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.\"],[\"serve\",\"opt\",\"\",\"--method\",\"method\",\"STR\",\"Method of the canary request.\",{\"default\":\"POST\"}],[\"serve\",\"opt\",\"\",\"--mode\",\"mode\",\"ENUM\",\"`canary` hands made-up requests to the component without a socket; `listen` serves.\",{\"default\":\"canary\",\"enum\":[\"canary\",\"listen\"]}],[\"serve\",\"opt\",\"\",\"--ops\",\"ops\",\"PATH\",\"Ops profile whose capabilities the component is given. Without one it may reach nothing outside.\"],[\"serve\",\"opt\",\"\",\"--path\",\"path\",\"STR\",\"Path and query of the canary request, or a whole URI.\",{\"default\":\"/\"}],[\"serve\",\"opt\",\"\",\"--profile\",\"profile.id\",\"STR\",\"Id of the wasm profile to take limits from; by default the default profile of the registry.\"],[\"serve\",\"opt\",\"\",\"--profile-file\",\"profile.file\",\"PATH\",\"Profile file to use as it is, without a registry.\"],[\"serve\",\"opt\",\"\",\"--request-body\",\"request.body\",\"BYTES\",\"Body of the canary request: `hex:<digits>`, `b64:<text>` or `@<file>`.\",{\"default\":\"\"}],[\"serve\",\"opt\",\"\",\"--shutdown-grace-ms\",\"shutdown.grace.ms\",\"U32\",\"Milliseconds that running requests are given when the server stops.\",{\"default\":10000}],[\"serve\",\"opt\",\"\",\"--stop-after\",\"stop.after\",\"U32\",\"Number of requests after which to stop; 0 listens until a signal comes, and makes no request in canary mode.\",{\"default\":1}],[\"test\",\"about\",\"Run the tests of an X07 project and report what each of them did. Command: `x07-wasm test`. Report: x07.wasm.test.report@0.1.0.\"],[\"test\",\"flag\",\"\",\"--all\",\"all\",\"Select property tests as well as the others.\"],[\"test\",\"flag\",\"\",\"--allow-empty\",\"allow.empty\",\"Succeed when no test is selected.\"],[\"test\",\"flag\",\"\",\"--exact\",\"exact\",\"Select only the test whose id is the text of --filter.\"],[\"test\",\"flag\",\"\",\"--list\",\"list\",\"List the selected tests and run none.\"],[\"test\",\"flag\",\"\",\"--no-fail-fast\",\"no.fail.fast\",\"Run all tests, whatever the others did.\"],[\"test\",\"flag\",\"\",\"--pbt\",\"pbt\",\"Select property tests in place of the others.\"],[\"test\",\"opt\",\"\",\"--filter\",\"filter\",\"STR\",\"Select only tests whose id contains this text.\"],[\"test\",\"opt\",\"\",\"--jobs\",\"jobs\",\"U32\",\"Tests to run at the same time; by default as many as there are processors.\"],[\"test\",\"opt\",\"\",\"--manifest\",\"manifest\",\"PATH\",\"Manifest of the tests; by default `tests/tests.json` in the folder of the project.\"],[\"test\",\"opt\",\"\",\"--max-fuel\",\"max.fuel\",\"U32\",\"Fuel of a call for tests that do not say `solve_fuel`; `none` lifts the limit. By default what the profile says.\"],[\"test\",\"opt\",\"\",\"--module-root\",\"module.root\",\"PATH\",\"Folder in which modules are looked up, in place of those of the project; may be given several times.\",{\"multiple\":true}],[\"test\",\"opt\",\"\",\"--project\",\"project\",\"PATH\",\"Manifest of the project; by default the nearest `x07.json` in the folder of the tests or above it.\"],[\"test\",\"opt\",\"\",\"--repeat\",\"repeat\",\"U32\",\"How often each test is run; outcome and output must be the same each time.\",{\"default\":1}],[\"toolchain-validate\",\"about\",\"Check that the tools a toolchain profile asks for are there in the versions it accepts. Command: `x07-wasm toolchain validate`. Report: x07.wasm.toolchain.validate.report@0.1.0.\"],[\"toolchain-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of toolchain profiles.\",{\"default\":\"arch/wasm/toolchain/index.x07wasm.toolchain.json\"}],[\"toolchain-validate\",\"opt\",\"\",\"--profile\",\"profile\",\"PATH\",\"Toolchain profile file to check against, without a registry.\"],[\"toolchain-validate\",\"opt\",\"\",\"--profile-id\",\"profile_id\",\"STR\",\"Id of the toolchain profile in the registry; by default the default profile of the registry.\"],[\"wit-validate\",\"about\",\"Check the registry of WIT packages and every package it names, offline. Command: `x07-wasm wit validate`. Report: x07.wasm.wit.validate.report@0.1.0.\"],[\"wit-validate\",\"flag\",\"\",\"--list\",\"list\",\"Say in the report that the packages were to be listed. They are checked all the same.\"],[\"wit-validate\",\"flag\",\"\",\"--strict\",\"strict\",\"Count warnings as errors.\"],[\"wit-validate\",\"opt\",\"\",\"--index\",\"index\",\"PATH\",\"Registry of WIT packages. Where a project has none, the packages built into the tool are checked.\",{\"default\":\"arch/wit/index.x07wit.json\"}],[\"wit-validate\",\"opt\",\"\",\"--package\",\"package\",\"STR\",\"Id of a package to check, as `wasi:http@0.2.8`; may be given several times. By default all are checked.\",{\"multiple\":true}]]";
 /// A value of `build --codegen-backend`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuildCodegenBackend {
@@ -3046,18 +3228,24 @@ pub struct ComponentRunArgs {
     pub component: ::std::path::PathBuf,
     /// `--incidents-dir`: Folder in which failures leave incident bundles.
     pub incidents_dir: ::std::path::PathBuf,
-    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--index`: Registry of wasm profiles. Where a project has none, the registry built into the tool is used.
+    pub index: ::std::path::PathBuf,
+    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.
     pub max_fuel: Option<Limit>,
-    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.
     pub max_memory_bytes: Option<Limit>,
     /// `--max-output-bytes`: Most bytes that the component may write to standard output, and to standard error.
     pub max_output_bytes: u64,
-    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.
     pub max_table_elements: Option<Limit>,
     /// `--max-wall-ms`: Milliseconds that the component may run; `none` lifts the limit.
     pub max_wall_ms: Limit,
-    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.
+    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.
     pub max_wasm_stack_bytes: Option<Limit>,
+    /// `--profile`: Id of the wasm profile to take limits from; by default the default profile of the registry.
+    pub profile: Option<String>,
+    /// `--profile-file`: Profile file to use as it is, without a registry.
+    pub profile_file: Option<::std::path::PathBuf>,
     /// `--stderr-out`: File for the bytes that the component writes to standard error.
     pub stderr_out: Option<::std::path::PathBuf>,
     /// `--stdin`: File with the bytes for standard input.
@@ -3086,6 +3274,10 @@ impl CommandArgs for ComponentRunArgs {
                 .get_one::<::std::path::PathBuf>("incidents-dir")
                 .cloned()
                 .unwrap_or_else(|| crate::command_line::absent("incidents-dir")),
+            index: matches
+                .get_one::<::std::path::PathBuf>("index")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("index")),
             max_fuel: matches.get_one::<Limit>("max-fuel").cloned(),
             max_memory_bytes: matches.get_one::<Limit>("max-memory-bytes").cloned(),
             max_output_bytes: matches
@@ -3099,6 +3291,10 @@ impl CommandArgs for ComponentRunArgs {
                 .unwrap_or_else(|| crate::command_line::absent("max-wall-ms")),
             max_wasm_stack_bytes: matches
                 .get_one::<Limit>("max-wasm-stack-bytes")
+                .cloned(),
+            profile: matches.get_one::<String>("profile").cloned(),
+            profile_file: matches
+                .get_one::<::std::path::PathBuf>("profile-file")
                 .cloned(),
             stderr_out: matches.get_one::<::std::path::PathBuf>("stderr-out").cloned(),
             stdin: matches.get_one::<::std::path::PathBuf>("stdin").cloned(),
@@ -3243,7 +3439,7 @@ pub struct HttpServeArgs {
     pub access_log: bool,
     /// `--addr`: Address to listen on; port 0 takes a free one. Without it, requests come from standard input.
     pub addr: Option<String>,
-    /// `--arena-cap-bytes`: Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.
+    /// `--arena-cap-bytes`: Bytes of memory that the reducer may use as its arena; by default what the wasm profile says.
     pub arena_cap_bytes: Option<u64>,
     /// `--code-cache`: Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.
     pub code_cache: bool,
@@ -3251,30 +3447,38 @@ pub struct HttpServeArgs {
     pub component: ::std::path::PathBuf,
     /// `--incidents-dir`: Folder in which failures leave incident bundles.
     pub incidents_dir: ::std::path::PathBuf,
+    /// `--index`: Registry of wasm profiles. Where a project has none, the registry built into the tool is used.
+    pub index: ::std::path::PathBuf,
     /// `--max-concurrent`: Most requests that a listener works on at a time; others wait.
     pub max_concurrent: u32,
     /// `--max-effect-results-bytes`: Most bytes of payload in the results of effects of one request.
     pub max_effect_results_bytes: u32,
     /// `--max-effect-steps`: Most calls of the reducer for one request.
     pub max_effect_steps: u32,
-    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.
     pub max_fuel: Option<Limit>,
-    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.
     pub max_memory_bytes: Option<Limit>,
-    /// `--max-output-bytes`: Bytes that the reducer may return; by default what the default wasm profile says.
+    /// `--max-output-bytes`: Bytes that the reducer may return; by default what the wasm profile says.
     pub max_output_bytes: Option<u64>,
     /// `--max-request-bytes`: Most bytes in the body of a request.
     pub max_request_bytes: u32,
-    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.
     pub max_table_elements: Option<Limit>,
     /// `--max-wall-ms`: Milliseconds for each call of the reducer; `none` lifts the limit.
     pub max_wall_ms: Limit,
-    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.
+    /// `--max-wall-ms-per-request`: Most milliseconds for one request: all calls of the reducer and all its effects together.
+    pub max_wall_ms_per_request: u32,
+    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.
     pub max_wasm_stack_bytes: Option<Limit>,
     /// `--mode`: `canary` makes one request of its own; `listen` takes requests from --addr, or else as lines of JSON from standard input.
     pub mode: HttpServeMode,
     /// `--ops`: Ops profile that says which effects are allowed.
     pub ops: Option<::std::path::PathBuf>,
+    /// `--profile`: Id of the wasm profile to take limits from; by default the default profile of the registry.
+    pub profile: Option<String>,
+    /// `--profile-file`: Profile file to use as it is, without a registry.
+    pub profile_file: Option<::std::path::PathBuf>,
     /// `--stop-after`: Number of requests after which a listener stops; 0 listens until a signal comes.
     pub stop_after: u32,
     /// `--trace-out`: File for the trace of all requests, in the order in which they came, as `http test` replays it.
@@ -3298,6 +3502,10 @@ impl CommandArgs for HttpServeArgs {
                 .get_one::<::std::path::PathBuf>("incidents-dir")
                 .cloned()
                 .unwrap_or_else(|| crate::command_line::absent("incidents-dir")),
+            index: matches
+                .get_one::<::std::path::PathBuf>("index")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("index")),
             max_concurrent: matches
                 .get_one::<u32>("max-concurrent")
                 .cloned()
@@ -3324,6 +3532,12 @@ impl CommandArgs for HttpServeArgs {
                 .get_one::<Limit>("max-wall-ms")
                 .cloned()
                 .unwrap_or_else(|| crate::command_line::absent("max-wall-ms")),
+            max_wall_ms_per_request: matches
+                .get_one::<u32>("max-wall-ms-per-request")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent(
+                    "max-wall-ms-per-request",
+                )),
             max_wasm_stack_bytes: matches
                 .get_one::<Limit>("max-wasm-stack-bytes")
                 .cloned(),
@@ -3333,6 +3547,10 @@ impl CommandArgs for HttpServeArgs {
                 .and_then(|v| HttpServeMode::parse(v))
                 .unwrap_or_else(|| crate::command_line::absent("mode")),
             ops: matches.get_one::<::std::path::PathBuf>("ops").cloned(),
+            profile: matches.get_one::<String>("profile").cloned(),
+            profile_file: matches
+                .get_one::<::std::path::PathBuf>("profile-file")
+                .cloned(),
             stop_after: matches
                 .get_one::<u32>("stop-after")
                 .cloned()
@@ -3344,7 +3562,7 @@ impl CommandArgs for HttpServeArgs {
 /// Arguments of `x07-wasm http test`: Replay traces of an HTTP reducer: each step must give the recorded frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HttpTestArgs {
-    /// `--arena-cap-bytes`: Bytes of memory that the reducer may use as its arena; by default what the default wasm profile says.
+    /// `--arena-cap-bytes`: Bytes of memory that the reducer may use as its arena; by default what the wasm profile says.
     pub arena_cap_bytes: Option<u64>,
     /// `--code-cache`: Keep compiled code in the cache folder of the user, so that the next start is faster. Code is looked up by engine version, settings and content; nothing is read from anywhere else.
     pub code_cache: bool,
@@ -3352,18 +3570,24 @@ pub struct HttpTestArgs {
     pub component: ::std::path::PathBuf,
     /// `--incidents-dir`: Folder in which failures leave incident bundles.
     pub incidents_dir: ::std::path::PathBuf,
-    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--index`: Registry of wasm profiles. Where a project has none, the registry built into the tool is used.
+    pub index: ::std::path::PathBuf,
+    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.
     pub max_fuel: Option<Limit>,
-    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.
     pub max_memory_bytes: Option<Limit>,
-    /// `--max-output-bytes`: Bytes that the reducer may return; by default what the default wasm profile says.
+    /// `--max-output-bytes`: Bytes that the reducer may return; by default what the wasm profile says.
     pub max_output_bytes: Option<u64>,
-    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.
     pub max_table_elements: Option<Limit>,
     /// `--max-wall-ms`: Milliseconds for each call of the reducer; `none` lifts the limit.
     pub max_wall_ms: Limit,
-    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.
+    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.
     pub max_wasm_stack_bytes: Option<Limit>,
+    /// `--profile`: Id of the wasm profile to take limits from; by default the default profile of the registry.
+    pub profile: Option<String>,
+    /// `--profile-file`: Profile file to use as it is, without a registry.
+    pub profile_file: Option<::std::path::PathBuf>,
     /// `--trace`: Trace to replay; may be given several times.
     pub trace: Vec<::std::path::PathBuf>,
 }
@@ -3383,6 +3607,10 @@ impl CommandArgs for HttpTestArgs {
                 .get_one::<::std::path::PathBuf>("incidents-dir")
                 .cloned()
                 .unwrap_or_else(|| crate::command_line::absent("incidents-dir")),
+            index: matches
+                .get_one::<::std::path::PathBuf>("index")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("index")),
             max_fuel: matches.get_one::<Limit>("max-fuel").cloned(),
             max_memory_bytes: matches.get_one::<Limit>("max-memory-bytes").cloned(),
             max_output_bytes: matches.get_one::<u64>("max-output-bytes").cloned(),
@@ -3393,6 +3621,10 @@ impl CommandArgs for HttpTestArgs {
                 .unwrap_or_else(|| crate::command_line::absent("max-wall-ms")),
             max_wasm_stack_bytes: matches
                 .get_one::<Limit>("max-wasm-stack-bytes")
+                .cloned(),
+            profile: matches.get_one::<String>("profile").cloned(),
+            profile_file: matches
+                .get_one::<::std::path::PathBuf>("profile-file")
                 .cloned(),
             trace: matches
                 .get_many::<::std::path::PathBuf>("trace")
@@ -3656,27 +3888,31 @@ pub struct ServeArgs {
     pub idle_timeout_ms: u32,
     /// `--incidents-dir`: Folder in which failures leave incident bundles.
     pub incidents_dir: ::std::path::PathBuf,
+    /// `--index`: Registry of wasm profiles. Where a project has none, the registry built into the tool is used.
+    pub index: ::std::path::PathBuf,
     /// `--max-concurrent`: Most requests that are worked on at a time; others wait.
     pub max_concurrent: u32,
     /// `--max-connections`: Most connections at a time.
     pub max_connections: u32,
-    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-fuel`: Fuel that one call of the guest may use; `none` lifts the limit. By default what the wasm profile says.
     pub max_fuel: Option<Limit>,
     /// `--max-header-bytes`: Most bytes in the head of a request: request line and headers. At least 8192.
     pub max_header_bytes: u32,
     /// `--max-headers`: Most headers of a request.
     pub max_headers: u32,
-    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-memory-bytes`: Bytes that each linear memory may have; `none` lifts the limit. By default what the wasm profile says.
     pub max_memory_bytes: Option<Limit>,
     /// `--max-request-bytes`: Most bytes in the body of a request.
     pub max_request_bytes: u32,
     /// `--max-response-bytes`: Most bytes in the body of a response.
     pub max_response_bytes: u32,
-    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the default wasm profile says.
+    /// `--max-response-header-bytes`: Most bytes in the headers of a response. Each header counts 256 bytes at least.
+    pub max_response_header_bytes: u32,
+    /// `--max-table-elements`: Elements that each table may have, at most 4294967295; `none` lifts the limit. By default what the wasm profile says.
     pub max_table_elements: Option<Limit>,
     /// `--max-wall-ms-per-request`: Most milliseconds for one request.
     pub max_wall_ms_per_request: u32,
-    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the default wasm profile says.
+    /// `--max-wasm-stack-bytes`: Most bytes of stack for wasm frames, 1 to 2097152, or `none` for the default of the engine; by default what the wasm profile says.
     pub max_wasm_stack_bytes: Option<Limit>,
     /// `--method`: Method of the canary request.
     pub method: String,
@@ -3686,6 +3922,10 @@ pub struct ServeArgs {
     pub ops: Option<::std::path::PathBuf>,
     /// `--path`: Path and query of the canary request, or a whole URI.
     pub path: String,
+    /// `--profile`: Id of the wasm profile to take limits from; by default the default profile of the registry.
+    pub profile: Option<String>,
+    /// `--profile-file`: Profile file to use as it is, without a registry.
+    pub profile_file: Option<::std::path::PathBuf>,
     /// `--request-body`: Body of the canary request: `hex:<digits>`, `b64:<text>` or `@<file>`.
     pub request_body: String,
     /// `--shutdown-grace-ms`: Milliseconds that running requests are given when the server stops.
@@ -3740,6 +3980,10 @@ impl CommandArgs for ServeArgs {
                 .get_one::<::std::path::PathBuf>("incidents-dir")
                 .cloned()
                 .unwrap_or_else(|| crate::command_line::absent("incidents-dir")),
+            index: matches
+                .get_one::<::std::path::PathBuf>("index")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent("index")),
             max_concurrent: matches
                 .get_one::<u32>("max-concurrent")
                 .cloned()
@@ -3766,6 +4010,12 @@ impl CommandArgs for ServeArgs {
                 .get_one::<u32>("max-response-bytes")
                 .cloned()
                 .unwrap_or_else(|| crate::command_line::absent("max-response-bytes")),
+            max_response_header_bytes: matches
+                .get_one::<u32>("max-response-header-bytes")
+                .cloned()
+                .unwrap_or_else(|| crate::command_line::absent(
+                    "max-response-header-bytes",
+                )),
             max_table_elements: matches.get_one::<Limit>("max-table-elements").cloned(),
             max_wall_ms_per_request: matches
                 .get_one::<u32>("max-wall-ms-per-request")
@@ -3790,6 +4040,10 @@ impl CommandArgs for ServeArgs {
                 .get_one::<String>("path")
                 .cloned()
                 .unwrap_or_else(|| crate::command_line::absent("path")),
+            profile: matches.get_one::<String>("profile").cloned(),
+            profile_file: matches
+                .get_one::<::std::path::PathBuf>("profile-file")
+                .cloned(),
             request_body: matches
                 .get_one::<String>("request-body")
                 .cloned()

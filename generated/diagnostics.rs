@@ -281,6 +281,8 @@ pub enum Code {
     ComponentIndexProfileNotFound,
     /// `X07WASM_COMPONENT_INDEX_READ_FAILED`: The registry of component profiles could not be read.
     ComponentIndexReadFailed,
+    /// `X07WASM_COMPONENT_MEMORY_OVER_LIMIT`: A component needs more memory than its wasm profile allows.
+    ComponentMemoryOverLimit,
     /// `X07WASM_COMPONENT_PROFILE_ID_MISMATCH`: A component profile has another id than its entry.
     ComponentProfileIdMismatch,
     /// `X07WASM_COMPONENT_PROFILE_JSON_INVALID`: A component profile is not JSON.
@@ -371,6 +373,8 @@ pub enum Code {
     HttpIncidentKindInvalid,
     /// `X07WASM_HTTP_INCIDENT_READ_FAILED`: The incident could not be read.
     HttpIncidentReadFailed,
+    /// `X07WASM_HTTP_INCIDENT_STEP_MISSING`: The step that failed is not in the trace.
+    HttpIncidentStepMissing,
     /// `X07WASM_HTTP_INCIDENT_TRACE_EMPTY`: The incident has no step to replay.
     HttpIncidentTraceEmpty,
     /// `X07WASM_HTTP_REDUCER_CALL_FAILED`: A call of the reducer failed.
@@ -635,6 +639,8 @@ pub enum Code {
     WasmLdSpawnFailed,
     /// `X07WASM_WASM_NO_MEMORY`: The module declares no memory.
     WasmNoMemory,
+    /// `X07WASM_WASM_PROFILE_LOAD_FAILED`: The wasm profile could not be used.
+    WasmProfileLoadFailed,
     /// `X07WASM_WASM_READ_FAILED`: The module could not be read.
     WasmReadFailed,
     /// `X07WASM_WASM_TOOLS_FAILED`: The core module could not be made into a component.
@@ -687,7 +693,7 @@ pub enum Code {
     X07PkgLockFailed,
 }
 /// The catalogue, indexed by [`Code`].
-pub static CODES: [CodeInfo; 340usize] = [
+pub static CODES: [CodeInfo; 343usize] = [
     CodeInfo {
         code: "E_BRAND_BAD_TY",
         severity: Severity::Error,
@@ -2069,6 +2075,16 @@ pub static CODES: [CodeInfo; 340usize] = [
         cure: "Correct --index, or leave it out to use the built-in registry.",
     },
     CodeInfo {
+        code: "X07WASM_COMPONENT_MEMORY_OVER_LIMIT",
+        severity: Severity::Warning,
+        stages: &[Stage::Run],
+        exit: 0u8,
+        raised_by: &["component build"],
+        summary: "A component needs more memory than its wasm profile allows.",
+        cause: "Its memory, which holds the program, its arena and what the budgets of the component profile allow, is larger than `runtime.max_memory_bytes`. Hosts of ours with that profile refuse it.",
+        cure: "Lower the budgets or `defaults.arena_cap_bytes`, or raise the limit.",
+    },
+    CodeInfo {
         code: "X07WASM_COMPONENT_PROFILE_ID_MISMATCH",
         severity: Severity::Error,
         stages: &[Stage::Parse],
@@ -2517,6 +2533,16 @@ pub static CODES: [CodeInfo; 340usize] = [
         summary: "The incident could not be read.",
         cause: "There is no incident.json in the folder.",
         cure: "Correct --incident-dir.",
+    },
+    CodeInfo {
+        code: "X07WASM_HTTP_INCIDENT_STEP_MISSING",
+        severity: Severity::Warning,
+        stages: &[Stage::Parse],
+        exit: 0u8,
+        raised_by: &["http regress from-incident"],
+        summary: "The step that failed is not in the trace.",
+        cause: "The reducer returned no frame in it, so the replay ends before it and passes.",
+        cure: "Add the step by hand with the frame that it should give.",
     },
     CodeInfo {
         code: "X07WASM_HTTP_INCIDENT_TRACE_EMPTY",
@@ -3359,7 +3385,7 @@ pub static CODES: [CodeInfo; 340usize] = [
         severity: Severity::Info,
         stages: &[Stage::Run],
         exit: 0u8,
-        raised_by: &["serve"],
+        raised_by: &["http serve", "serve"],
         summary: "The report does not list every response.",
         cause: "There were more responses, or more kinds of failures, than a report lists; `data` has the numbers.",
         cure: "Nothing needs to be done. `--access-log` has a line for every request.",
@@ -3865,6 +3891,22 @@ pub static CODES: [CodeInfo; 340usize] = [
         cure: "Build the module with this tool; modules with an imported memory do not fit.",
     },
     CodeInfo {
+        code: "X07WASM_WASM_PROFILE_LOAD_FAILED",
+        severity: Severity::Error,
+        stages: &[Stage::Parse],
+        exit: 3u8,
+        raised_by: &[
+            "component build",
+            "component run",
+            "http serve",
+            "http test",
+            "serve",
+        ],
+        summary: "The wasm profile could not be used.",
+        cause: "It was not found in the registry, is not valid, or breaks a rule.",
+        cure: "Do what the message says; `profile validate` shows every problem.",
+    },
+    CodeInfo {
         code: "X07WASM_WASM_READ_FAILED",
         severity: Severity::Error,
         stages: &[Stage::Parse],
@@ -3877,12 +3919,12 @@ pub static CODES: [CodeInfo; 340usize] = [
     CodeInfo {
         code: "X07WASM_WASM_TOOLS_FAILED",
         severity: Severity::Error,
-        stages: &[Stage::Run],
+        stages: &[Stage::Run, Stage::Link],
         exit: 1u8,
-        raised_by: &["component build"],
+        raised_by: &["component build", "component compose"],
         summary: "The core module could not be made into a component.",
-        cause: "What it imports and exports does not fit the world.",
-        cure: "Report it together with the project.",
+        cause: "It has something that components of ours cannot have, such as imports of its own, a table or a start function, or it lacks an export of the solve ABI; or what it imports and exports does not fit the world.",
+        cure: "Build with the native backend, or change the compiler and linker flags so that the module only computes.",
     },
     CodeInfo {
         code: "X07WASM_WIT_BUNDLE_DEP_DIR_MISSING",
@@ -4141,7 +4183,7 @@ pub static CODES: [CodeInfo; 340usize] = [
     },
 ];
 /// Every code.
-pub const ALL: [Code; 340usize] = [
+pub const ALL: [Code; 343usize] = [
     Code::EBrandBadTy,
     Code::EBrandMismatch,
     Code::X07Arity0000,
@@ -4280,6 +4322,7 @@ pub const ALL: [Code; 340usize] = [
     Code::ComponentIndexDuplicateProfileId,
     Code::ComponentIndexProfileNotFound,
     Code::ComponentIndexReadFailed,
+    Code::ComponentMemoryOverLimit,
     Code::ComponentProfileIdMismatch,
     Code::ComponentProfileJsonInvalid,
     Code::ComponentProfileLoadFailed,
@@ -4325,6 +4368,7 @@ pub const ALL: [Code; 340usize] = [
     Code::HttpIncidentJsonInvalid,
     Code::HttpIncidentKindInvalid,
     Code::HttpIncidentReadFailed,
+    Code::HttpIncidentStepMissing,
     Code::HttpIncidentTraceEmpty,
     Code::HttpReducerCallFailed,
     Code::HttpRegressOutdirCreateFailed,
@@ -4457,6 +4501,7 @@ pub const ALL: [Code; 340usize] = [
     Code::WasmLdFailed,
     Code::WasmLdSpawnFailed,
     Code::WasmNoMemory,
+    Code::WasmProfileLoadFailed,
     Code::WasmReadFailed,
     Code::WasmToolsFailed,
     Code::WitBundleDepDirMissing,

@@ -2,6 +2,7 @@
 
 use super::network::Rules;
 use super::secrets;
+use crate::contract::path::normal_relative;
 use crate::engine::component::OutgoingPolicy;
 use crate::report::{Code, Diag};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,18 +131,23 @@ impl Problems {
     }
 }
 
-/// The folders, each once. One folder with two modes would leave open which of them holds.
+/// The folders, each spelling once. One folder with two modes would leave open which of them holds.
 fn folders(listed: &[AppCapabilitiesFsPreopen], problems: &mut Problems) -> Vec<Folder> {
     let mut kept: Vec<Folder> = Vec::with_capacity(listed.len());
     for (i, entry) in listed.iter().enumerate() {
         let folder = Folder { path: entry.path.clone(), writable: entry.mode == AppCapabilitiesFsPreopenMode::Rw };
-        match kept.iter().find(|f| f.path == folder.path) {
-            None => kept.push(folder),
-            Some(other) if *other == folder => {}
-            Some(_) => problems.add(
+        let place = normal_relative(&folder.path);
+        let other = kept.iter().find(|f| f.writable != folder.writable && normal_relative(&f.path) == place);
+        if let Some(other) = other {
+            problems.add(
                 &format!("/fs/preopens/{i}/mode"),
-                &format!("the folder {:?} is listed before with another mode; keep one of the entries", entry.path),
-            ),
+                &format!(
+                    "the folder {:?} is listed before as {:?} with another mode; keep one of the entries",
+                    entry.path, other.path
+                ),
+            );
+        } else if !kept.contains(&folder) {
+            kept.push(folder);
         }
     }
     kept
@@ -219,6 +225,21 @@ mod tests {
             (ClocksMode::Record, RandomMode::Allow, true)
         );
         assert!(!capabilities(|_| {}).records());
+    }
+
+    #[test]
+    fn a_folder_has_one_mode_however_it_is_spelled() {
+        for other in ["pre/ro", "./pre/ro", "pre//ro/", "pre/./ro"] {
+            let listed = |mode: &str| json!([{"path": "pre/ro", "mode": "ro"}, {"path": other, "mode": mode}]);
+            let found = problems(|d| d["fs"]["preopens"] = listed("rw"));
+            assert_eq!(found.first().map(|(place, _)| place.as_str()), Some("/fs/preopens/1/mode"), "{other}");
+            let caps = capabilities(|d| d["fs"]["preopens"] = listed("ro"));
+            assert_eq!(caps.folders().len(), if other == "pre/ro" { 1 } else { 2 }, "{other}");
+        }
+        let caps = capabilities(|d| {
+            d["fs"]["preopens"] = json!([{"path": "pre", "mode": "ro"}, {"path": "pre/rw", "mode": "rw"}]);
+        });
+        assert_eq!(caps.folders().len(), 2);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::capabilities::{Capabilities, Folder};
 use super::evidence::Evidence;
 use super::secrets::{self, Environment};
-use crate::contract::path::{normal_relative, safe_join};
+use crate::contract::path::{UnsafePath, normal_relative, safe_join};
 use crate::engine::component::{Grant, Preopen};
 use crate::report::{Code, Diag, Stage};
 use std::ffi::OsString;
@@ -80,22 +80,26 @@ fn grant_among(
 /// Finds the folder on the host. The guest sees it under the name that the capabilities give it.
 fn preopen(folder: &Folder, base: &Path) -> Result<Preopen, Diag> {
     let denied = |reason: String| {
-        let message = format!(
-            "the folder {:?} of the capabilities cannot be opened: {reason}; create it, or correct fs.preopens",
-            folder.path
-        );
+        let message = format!("the folder {:?} of the capabilities cannot be opened: {reason}", folder.path);
         Diag::new(Code::CapsFsDenied, message).data("path", folder.path.as_str()).stage(Stage::Parse)
+    };
+    let refused = |error: UnsafePath| match error {
+        UnsafePath::Symlink { link, .. } => denied(format!(
+            "{link:?} in it is a symbolic link, which is not followed; name the folder that it leads to in fs.preopens, or move that folder here"
+        )),
+        other => denied(format!("{other}; correct fs.preopens")),
     };
     let relative = normal_relative(&folder.path);
     let host = if relative.is_empty() {
         // The base itself, written as `.`.
         base.to_path_buf()
     } else {
-        safe_join(base, &relative).map_err(|error| denied(error.to_string()))?
+        safe_join(base, &relative).map_err(refused)?
     };
     let host = if host.as_os_str().is_empty() { PathBuf::from(".") } else { host };
     // Listing a folder needs the same right as opening it.
-    fs::read_dir(&host).map_err(|error| denied(format!("{}: {error}", host.display())))?;
+    fs::read_dir(&host)
+        .map_err(|error| denied(format!("{}: {error}; create it, or correct fs.preopens", host.display())))?;
     Ok(Preopen { host, guest: folder.path.clone(), writable: folder.writable })
 }
 
@@ -175,8 +179,10 @@ mod tests {
         fs::create_dir(base.path().join("real")).expect("made");
         std::os::unix::fs::symlink("real", base.path().join("link")).expect("made");
         let caps = capabilities(|d| d["fs"]["preopens"] = json!([{"path": "link", "mode": "ro"}]));
-        let found = codes(grant_among(&caps, base.path(), &mut Evidence::None, &bare));
-        assert_eq!(found, [("X07WASM_CAPS_FS_DENIED".to_owned(), Stage::Parse)]);
+        let refused = grant_among(&caps, base.path(), &mut Evidence::None, &bare).err().unwrap_or_default();
+        let message = refused.first().cloned().map(|d| d.build().message).unwrap_or_default();
+        assert!(message.contains("symbolic link") && !message.contains("copy the file"), "{message}");
+        assert_eq!(codes(Err(refused)), [("X07WASM_CAPS_FS_DENIED".to_owned(), Stage::Parse)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which outgoing requests are allowed, by name and by address.
 //!
-//! A name is compared as text, without its case and a dot at its end; an address is compared as an
-//! address, however it is written. Only addresses in their usual spelling count as such: `0x7f.1` is
+//! A name is compared as text, without its case; an address is compared as an address, however it is
+//! written. One dot at the end of a listed host does not count, as it does not in a [`Target`]. Only addresses in their usual spelling count as such: `0x7f.1` is
 //! a name, so it must be listed as it stands, and what it resolves to is checked all the same.
 
 use super::capabilities::Capabilities;
@@ -33,13 +33,18 @@ struct Endpoint {
 #[derive(Debug, PartialEq, Eq)]
 enum Host {
     Address(IpAddr),
-    /// In lower case, without a dot at its end.
+    /// In lower case.
     Name(String),
 }
 
 impl Host {
+    /// A host of the document, which may end in a dot. Nowhere else is one taken off: a target has lost
+    /// its own already, and what ends in two is another name.
+    fn listed(text: &str) -> Self {
+        Self::read(text.strip_suffix('.').unwrap_or(text))
+    }
+
     fn read(text: &str) -> Self {
-        let text = text.strip_suffix('.').unwrap_or(text);
         let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
         match bare.parse::<IpAddr>() {
             Ok(address) => Self::Address(address.to_canonical()),
@@ -72,7 +77,7 @@ impl Rules {
             AppCapabilitiesNetworkMode::Allowlist => document
                 .allowlist
                 .iter()
-                .map(|e| Endpoint { host: Host::read(&e.host), port: e.port, proto: e.proto })
+                .map(|e| Endpoint { host: Host::listed(&e.host), port: e.port, proto: e.proto })
                 .collect(),
         };
         Self {
@@ -236,7 +241,7 @@ mod tests {
         for (url, expected) in [
             (("https", "example.com", 443), ""),
             (("HTTPS", "EXAMPLE.com", 443), ""),
-            (("https", "example.com.", 443), ""),
+            (("https", "example.com.", 443), "DENIED"),
             (("https", "", 443), "DENIED"),
             (("http", "example.com", 443), "DENIED"),
             (("https", "example.com", 444), "DENIED"),
@@ -247,6 +252,9 @@ mod tests {
         ] {
             assert_eq!(ask(list(), json!([]), url), expected, "{url:?}");
         }
+        // One dot at the end of an entry does not count; a target has lost its own.
+        assert_eq!(ask(listed("Example.com.", 443, "https"), json!([]), ("https", "example.com", 443)), "");
+        assert_eq!(ask(listed("example.com..", 443, "https"), json!([]), ("https", "example.com", 443)), "DENIED");
         // A port of 0 stands for itself.
         assert_eq!(ask(listed("example.com", 0, "http"), json!([]), ("http", "example.com", 80)), "DENIED");
         // Entries for sockets are none for requests.
@@ -266,7 +274,8 @@ mod tests {
         assert_eq!(at("0:0:0:0:0:0:0:1", json!([]), "::1"), "PRIVATE_IP_DENIED");
         assert_eq!(at("0:0:0:0:0:0:0:1", json!([]), "[::1]"), "PRIVATE_IP_DENIED");
         assert_eq!(at("127.0.0.1", json!([]), "::ffff:127.0.0.1"), "PRIVATE_IP_DENIED");
-        assert_eq!(at("127.0.0.1", json!([]), "127.0.0.1."), "PRIVATE_IP_DENIED");
+        assert_eq!(at("127.0.0.1.", json!([]), "127.0.0.1"), "PRIVATE_IP_DENIED");
+        assert_eq!(at("127.0.0.1", json!([]), "127.0.0.1."), "DENIED");
         assert_eq!(at("2001:4860::8888", json!([]), "2001:4860:0::8888"), "IP_LITERAL_DENIED");
         // What only looks like an address is a name.
         for odd in ["0x7f.1", "2130706433", "127.1", "0177.0.0.1"] {
@@ -312,7 +321,8 @@ mod tests {
             ("example.com", "10.1.2.3", ""),
             ("example.com", "10.2.0.0", "PRIVATE_IP_DENIED"),
             ("localhost", "127.0.0.1", ""),
-            ("LOCALHOST.", "::1", ""),
+            ("LOCALHOST", "::1", ""),
+            ("localhost.", "127.0.0.1", "PRIVATE_IP_DENIED"),
             ("app.localhost", "127.0.0.1", ""),
             ("notlocalhost", "127.0.0.1", "PRIVATE_IP_DENIED"),
             // What calls itself localhost and is another machine is not.

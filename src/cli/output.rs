@@ -30,16 +30,18 @@ impl Output {
         }
     }
 
-    /// Emits a finished command; yields the exit code.
+    /// Emits a finished command; yields the exit code. What people read comes last: should nobody
+    /// take it, the report is there all the same.
     #[must_use]
     pub fn finished(&self, finished: Finished) -> u8 {
+        let exit_code = match finished.report {
+            Some(report) => self.report(report, finished.exit_code, self.form, self.stdout),
+            None => self.bytes(&finished.stdout, finished.exit_code),
+        };
         for line in &finished.stderr {
             stderr(line);
         }
-        match finished.report {
-            Some(report) => self.report(report, finished.exit_code, self.form, self.stdout),
-            None => self.bytes(&finished.stdout, finished.exit_code),
-        }
+        exit_code
     }
 
     /// Emits the report of a command line that cannot be understood: always compact, on standard

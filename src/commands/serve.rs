@@ -19,7 +19,7 @@ use crate::serve::listen::{self, Site};
 use crate::serve::template::{Template, Wanted};
 use crate::solve::explain;
 use crate::solve::limits::Overrides;
-use crate::wasm_profile::{DEFAULT_INDEX, Selection, select};
+use crate::wasm_profile::{Selection, select};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -95,18 +95,29 @@ fn prepare(args: &ServeArgs, context: &mut Context, component: &mut FileDigest) 
             .data("addr", clip(args.addr.clone(), MAX_ADDR_CHARS)),
         );
     });
-    if args.mode == ServeMode::Listen
-        && let Ok(addr) = addr
-        && let Err(error) = server_config(args, addr).check()
-    {
-        context.push(listen::server_error(&error));
+    if args.mode == ServeMode::Listen {
+        context.extend(budgets(args).problem());
+        if let Ok(addr) = addr
+            && let Err(error) = server_config(args, addr).check()
+        {
+            context.push(listen::server_error(&error));
+        }
+    }
+    // Everything was read by now, so what a record would replace is known.
+    if let Some(Err(problem)) = args.evidence_out.as_deref().map(|path| evidence::check_target(&context.files, path)) {
+        context.push(problem);
     }
     if context.failed() {
         return None;
     }
     let service = service(context, &engine?, &bytes.ok()?)?;
     Some(Ready {
-        backend: Backend::new(service, args.max_response_bytes.into(), args.ops.is_some()),
+        backend: Backend::new(
+            service,
+            args.max_response_bytes.into(),
+            args.max_response_header_bytes.into(),
+            args.ops.is_some(),
+        ),
         template: template?,
         addr: addr.ok()?,
         capabilities,
@@ -139,9 +150,10 @@ fn operations(args: &ServeArgs, context: &mut Context) -> (Option<Arc<Capabiliti
 
 /// The engine that the default profile and the options ask for.
 fn engine(args: &ServeArgs, context: &mut Context) -> Option<Engine> {
-    let selection = Selection { id: None, file: None, index: Path::new(DEFAULT_INDEX) };
+    let selection =
+        Selection { id: args.profile.as_deref(), file: args.profile_file.as_deref(), index: &args.index };
     let mut notices = Vec::new();
-    let selected = select(&mut context.files, &selection, Code::ProfileLoadFailed, &mut notices);
+    let selected = select(&mut context.files, &selection, Code::WasmProfileLoadFailed, &mut notices);
     context.extend(notices);
     let selected = selected.map_err(|problems| context.extend(problems)).ok()?;
     let wishes = Wishes {
@@ -298,6 +310,7 @@ fn listen(args: &ServeArgs, context: &mut Context, ready: Ready, result: &mut Se
     context.notes.push(note);
     take_entries(context, ended.entries, result);
     context.extend(listen::clients(&ended.summary));
+    context.extend(listen::cut_off(&ended.summary));
     take_incidents(context, ended.incidents, result);
 }
 

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
 use wac_types::{Package, Types};
-use wasmparser::Parser;
+use wasmparser::{Parser, Validator, WasmFeatures};
 
 /// Why bytes are not a component that can be looked at.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,8 @@ pub enum NotAComponent {
     },
 }
 
-/// Validates a component and reads its types. `name` tells packages of one set apart.
+/// Validates a component, the code of its functions included, and reads its types. `name` tells
+/// packages of one set apart. A component may use what only other hosts have.
 ///
 /// # Errors
 /// See [`NotAComponent`].
@@ -38,6 +39,11 @@ pub fn read(name: &str, bytes: &[u8], types: &mut Types) -> Result<Package, NotA
     }
     if !Parser::is_component(bytes) {
         return Err(NotAComponent::NotWasm);
+    }
+    // The library looks at types only.
+    if let Err(error) = Validator::new_with_features(WasmFeatures::all()).validate_all(bytes) {
+        let reason = format!("{} (at offset {})", one_line(error.message()), error.offset());
+        return Err(NotAComponent::Invalid { reason });
     }
     guarded(|| Package::from_bytes(name, None, bytes, types))
         .map_err(|reason| NotAComponent::Unsupported { reason })?
@@ -80,6 +86,17 @@ mod tests {
         }
         let cut = wat::parse_str("(component (core module (memory 1)))").expect("valid");
         assert!(matches!(problem(&cut[..cut.len() - 1]), NotAComponent::Invalid { .. }));
+    }
+
+    #[test]
+    fn the_code_of_functions_is_validated() {
+        let component = |code: &str| {
+            let text = format!("(component (core module (func (result i32) {code})))");
+            wat::parse_str(text).expect("a text that can be encoded")
+        };
+        assert!(read("it", &component("i32.const 0"), &mut Types::new()).is_ok());
+        let NotAComponent::Invalid { reason } = problem(&component("i64.const 0")) else { panic!("not invalid") };
+        assert!(reason.contains("type mismatch") && reason.contains("at offset"), "{reason}");
     }
 
     #[test]

@@ -25,6 +25,11 @@ impl World {
     pub const CLI_ADAPTER: Self = Self { package: "x07:cli-adapter@0.1.0", world: "command-with-solve" };
 }
 
+/// What a component of [`World::HTTP`] exports.
+pub const HTTP_HANDLER: &str = "wasi:http/incoming-handler@0.2.8";
+/// What a component of [`World::CLI`] exports.
+pub const CLI_RUN: &str = "wasi:cli/run@0.2.8";
+
 /// The file of [`World::HTTP`], in a project or in the tool.
 pub const HTTP_WIT: &str = "wit/deps/wasi/http/0.2.8/proxy.wit";
 /// The file of [`World::CLI`], in a project or in the tool.

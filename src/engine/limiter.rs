@@ -30,16 +30,22 @@ const MAX_MEMORIES: usize = 32;
 /// Tables that one execution may have.
 const MAX_TABLES: usize = 64;
 
+/// What all memories of one execution may have together, in times of what each may have: a composed
+/// component is a program and its adapter.
+const MEMORIES_TOGETHER: u64 = 2;
+
 /// Limits of each memory and each table, and of their number.
 pub(super) struct Limiter {
     memory_bytes: Option<u64>,
+    /// Bytes of all memories so far.
+    memory_total: u64,
     table_elements: Option<u32>,
 }
 
 impl Limiter {
     /// The limiter of one execution under `limits`.
     pub(super) fn new(limits: &Limits) -> Self {
-        Self { memory_bytes: limits.memory_cap(), table_elements: limits.table_cap() }
+        Self { memory_bytes: limits.memory_cap(), memory_total: 0, table_elements: limits.table_cap() }
     }
 }
 
@@ -69,15 +75,22 @@ pub(super) struct WallTimeElapsed {
 impl ResourceLimiter for Limiter {
     fn memory_growing(
         &mut self,
-        _current: usize,
+        current: usize,
         desired: usize,
         _maximum: Option<usize>,
     ) -> Result<bool, wasmtime::Error> {
+        let Some(limit) = self.memory_bytes else { return Ok(true) };
         let wanted = u64::try_from(desired).unwrap_or(u64::MAX);
-        match self.memory_bytes {
-            Some(limit) if wanted > limit => Err(wasmtime::Error::new(MemoryRefused { wanted, limit })),
-            _ => Ok(true),
+        if wanted > limit {
+            return Err(wasmtime::Error::new(MemoryRefused { wanted, limit }));
         }
+        let grown = u64::try_from(desired.saturating_sub(current)).unwrap_or(u64::MAX);
+        let (total, together) = (self.memory_total.saturating_add(grown), limit.saturating_mul(MEMORIES_TOGETHER));
+        if total > together {
+            return Err(wasmtime::Error::new(MemoryRefused { wanted: total, limit: together }));
+        }
+        self.memory_total = total;
+        Ok(true)
     }
 
     fn table_growing(

@@ -4,6 +4,7 @@ use wasmparser::{Parser, Payload, Validator};
 
 use super::config::{Guests, Limits, parser_features};
 use super::error::EngineError;
+use super::trap::one_line;
 
 /// Largest module that is accepted, in bytes: 256 MiB. Compilation takes time and memory in
 /// proportion, and no program of ours comes near.
@@ -78,5 +79,5 @@ pub(super) fn read(wasm: &[u8], limits: &Limits) -> Result<Shape, EngineError> {
 
 /// The parser's complaint, with its place apart from its text.
 pub(super) fn invalid(error: &wasmparser::BinaryReaderError) -> EngineError {
-    EngineError::Invalid { reason: error.message().to_owned(), offset: Some(error.offset()) }
+    EngineError::Invalid { reason: one_line(error.message()), offset: Some(error.offset()) }
 }

@@ -9,6 +9,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -128,8 +129,22 @@ pub async fn fetch(
     policy: &dyn OutgoingPolicy,
     limits: FetchLimits,
 ) -> Result<Response<Bytes>, FetchError> {
+    fetch_noting(request, policy, limits, &AtomicBool::new(false)).await
+}
+
+/// The same as [`fetch`]; `sent` is set once there is a connection and the request goes out on it.
+///
+/// # Errors
+///
+/// See [`FetchError`].
+pub async fn fetch_noting(
+    request: Request<Bytes>,
+    policy: &dyn OutgoingPolicy,
+    limits: FetchLimits,
+    sent: &AtomicBool,
+) -> Result<Response<Bytes>, FetchError> {
     let ms = limits.timeout_ms;
-    let exchange = exchange(request, policy, limits.max_response_bytes);
+    let exchange = exchange(request, policy, limits.max_response_bytes, sent);
     tokio::time::timeout(Duration::from_millis(ms), exchange).await.unwrap_or(Err(FetchError::Timeout { ms }))
 }
 
@@ -137,6 +152,7 @@ async fn exchange(
     mut request: Request<Bytes>,
     policy: &dyn OutgoingPolicy,
     max_bytes: u64,
+    sent: &AtomicBool,
 ) -> Result<Response<Bytes>, FetchError> {
     let target = Target::of(request.uri())?;
     policy.check(&target).map_err(|reason| FetchError::Denied(Denial { target: target.clone(), reason }))?;
@@ -152,6 +168,7 @@ async fn exchange(
     let stream = connect(&target, policy).await?;
     let broken = |error: hyper::Error| FetchError::Exchange { target: target.clone(), reason: causes(&error) };
     let (mut sender, connection) = handshake::<Full<Bytes>>(stream).await.map_err(broken)?;
+    sent.store(true, Ordering::Relaxed);
     let mut connection = pin!(connection);
     let mut response = pin!(async {
         let response = sender.send_request(request.map(Full::new)).await.map_err(broken)?;

@@ -49,10 +49,11 @@ impl Target {
         }
         let spelled = authority.host();
         let port = match text.strip_prefix(spelled).unwrap_or_default() {
-            "" => default_port(scheme),
+            // A colon without digits means the same as none.
+            "" | ":" => default_port(scheme),
             rest => rest
                 .strip_prefix(':')
-                .filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+                .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
                 .and_then(|digits| digits.parse().ok())
                 .ok_or(TargetError::Port)?,
         };
@@ -200,6 +201,8 @@ mod tests {
             ("http://[::1]/", "::1", 80),
             ("http://[2001:db8::1]:81/", "2001:db8::1", 81),
             ("http://2130706433/", "2130706433", 80),
+            ("http://example.com:/", "example.com", 80),
+            ("https://[::1]:/", "::1", 443),
         ] {
             assert_eq!(of(uri), Ok((host.to_owned(), port)), "{uri}");
         }

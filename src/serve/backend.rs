@@ -14,6 +14,7 @@ use serde_json::Value;
 pub struct Backend {
     service: HttpService,
     max_response_bytes: u64,
+    max_header_bytes: u64,
     with_ops: bool,
 }
 
@@ -27,11 +28,14 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// What it has in common with others of its kind: who says it, and its code.
+    /// What it has in common with others of its kind: who says it, and its code; for a request that
+    /// was refused also where it was to go, because each of those is a finding of its own.
     #[must_use]
     pub fn kind(&self) -> (bool, String) {
         let guest = matches!(self, Self::Guest(_));
-        (guest, self.clone().diag().build().code)
+        let diagnostic = self.clone().diag().build();
+        let refused = !guest && diagnostic.code.starts_with("X07WASM_CAPS_NET_");
+        (guest, if refused { format!("{} {}", diagnostic.code, diagnostic.message) } else { diagnostic.code })
     }
 
     /// With a member of `data`.
@@ -104,16 +108,20 @@ impl Outcome {
 }
 
 impl Backend {
-    /// A component with the limit of its responses. `with_ops` says whether it is granted what an ops
+    /// A component with the limits of its responses. `with_ops` says whether it is granted what an ops
     /// profile lists.
     #[must_use]
-    pub const fn new(service: HttpService, max_response_bytes: u64, with_ops: bool) -> Self {
-        Self { service, max_response_bytes, with_ops }
+    pub const fn new(service: HttpService, max_response_bytes: u64, max_header_bytes: u64, with_ops: bool) -> Self {
+        Self { service, max_response_bytes, max_header_bytes, with_ops }
     }
 
     /// Lets the component answer a request.
     pub async fn call(&self, request: Request<Bytes>, grant: Grant) -> Outcome {
-        let call = HttpCall { grant, max_response_bytes: self.max_response_bytes };
+        let call = HttpCall {
+            grant,
+            max_response_bytes: self.max_response_bytes,
+            max_header_bytes: self.max_header_bytes,
+        };
         judge(self.service.call(request, call).await, self.with_ops)
     }
 }

@@ -1,6 +1,7 @@
 //! What a request may use, and the engine that goes with it.
 
 use crate::engine::{Allocator, EngineConfig, EngineError, EngineWarning, Guests, Limits, MAX_CONCURRENCY, Runtime};
+use crate::report::{Code, Diag};
 use crate::solve::limits::{Overrides, TooLarge, engine_config};
 use crate::wasm_profile::Selected;
 use x07_wasm_contracts::types::{ServeReportServeBudgets, WasmIncidentManifestBudgets};
@@ -16,6 +17,17 @@ pub struct Budgets {
     pub max_wall_ms: u64,
     /// Requests at a time.
     pub max_concurrent: u32,
+}
+
+impl Budgets {
+    /// What is wrong with them for a server: no request can be answered in no time.
+    #[must_use]
+    pub fn problem(self) -> Option<Diag> {
+        (self.max_wall_ms == 0).then(|| {
+            let message = "--max-wall-ms-per-request 0 leaves no time for any request; give 1 or more";
+            Diag::new(Code::CliArgsInvalid, message).data("option", "max-wall-ms-per-request")
+        })
+    }
 }
 
 impl From<Budgets> for ServeReportServeBudgets {
@@ -112,7 +124,6 @@ fn can_pool(limits: &Limits) -> bool {
 mod tests {
     use super::*;
     use crate::contract::files::Files;
-    use crate::report::Code;
     use crate::wasm_profile::{Selection, select};
     use std::path::Path;
     use x07_wasm_contracts::command_line::Limit;
@@ -125,6 +136,14 @@ mod tests {
         let wishes = Wishes { overrides, allocator, listening, code_cache: false };
         let budgets = Budgets { max_request_bytes: 1, max_response_bytes: 2, max_wall_ms: 3, max_concurrent };
         Engine::choose(&selected.expect("the profile"), wishes, budgets).expect("limits that fit")
+    }
+
+    #[test]
+    fn no_time_at_all_is_a_problem() {
+        let budgets = Budgets { max_request_bytes: 1, max_response_bytes: 2, max_wall_ms: 1, max_concurrent: 4 };
+        assert!(budgets.problem().is_none());
+        let problem = Budgets { max_wall_ms: 0, ..budgets }.problem().expect("a problem").build();
+        assert_eq!(problem.code, "X07WASM_CLI_ARGS_INVALID");
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl Canary<'_> {
                 id: ID.to_owned(),
                 request: snapshot,
                 response: response.cloned(),
+                code: outcome.fault().unwrap_or_default(),
                 error: outcome.error(),
             });
         }

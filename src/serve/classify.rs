@@ -52,6 +52,11 @@ pub fn explain(error: &CallError) -> Explained {
             status: StatusCode::GATEWAY_TIMEOUT,
             ..limit(Code::BudgetExceededWalltime, "raise --max-wall-ms-per-request if a request needs longer")
         },
+        CallError::HeadersTooLarge { limit: bytes } => {
+            let cure = "send fewer or shorter headers, or raise --max-response-header-bytes";
+            let explained = limit(Code::BudgetExceededOutput, cure);
+            Explained { diag: explained.diag.data("limit_bytes", *bytes), ..explained }
+        }
         CallError::OutputTooLarge { limit: bytes } => {
             let explained =
                 limit(Code::BudgetExceededOutput, "raise --max-response-bytes if a response may be that long");
@@ -85,6 +90,7 @@ mod tests {
             (CallError::WasmStack, "X07WASM_BUDGET_EXCEEDED_WASM_STACK", 500),
             (CallError::WallTime { ms: 1 }, "X07WASM_BUDGET_EXCEEDED_WALLTIME", 504),
             (CallError::OutputTooLarge { limit: 1 }, "X07WASM_BUDGET_EXCEEDED_OUTPUT", 500),
+            (CallError::HeadersTooLarge { limit: 1 }, "X07WASM_BUDGET_EXCEEDED_OUTPUT", 500),
             (CallError::Trap(trap), "X07WASM_SERVE_REQUEST_FAILED", 500),
             (CallError::Instantiate { reason: text() }, "X07WASM_SERVE_REQUEST_FAILED", 500),
             (CallError::Guest { code: text() }, "X07WASM_SERVE_REQUEST_FAILED", 500),

@@ -13,7 +13,7 @@ use crate::report::incident::run_id;
 use crate::report::{Code, Diag};
 use bytes::Bytes;
 use http::Response;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -26,6 +26,8 @@ use x07_wasm_contracts::types::{
 
 /// Folders that one command leaves behind.
 pub const MAX_INCIDENTS: usize = 100;
+/// Folders among them for one code: what fails always must not hide what fails once.
+pub const MAX_INCIDENTS_PER_CODE: usize = 10;
 /// The file that the report of the command becomes.
 pub const REPORT_NAME: &str = "serve.report.json";
 
@@ -38,6 +40,8 @@ pub struct Failure {
     pub request: Snapshot,
     /// The response that the client got, if there is one.
     pub response: Option<Response<Bytes>>,
+    /// The code of the first thing that is wrong.
+    pub code: String,
     /// Why it failed.
     pub error: String,
 }
@@ -52,6 +56,8 @@ pub struct Recorder {
     compact: bool,
     written: Written,
     ids: BTreeSet<String>,
+    /// Folders for each code.
+    codes: BTreeMap<String, usize>,
 }
 
 /// What was written.
@@ -91,10 +97,12 @@ impl Recorder {
             compact,
             written: Written::default(),
             ids: BTreeSet::new(),
+            codes: BTreeMap::new(),
         }
     }
 
-    /// Writes a failure, unless the same request has failed before or there are too many.
+    /// Writes a failure, unless the same request has failed before or there are too many, in all or
+    /// with the same code.
     pub fn write(&mut self, failure: &Failure) {
         let envelope = failure.request.envelope(&failure.id, self.compact);
         let envelope_bytes = document(&envelope.document);
@@ -102,7 +110,8 @@ impl Recorder {
         if self.ids.contains(&id) {
             return;
         }
-        if self.written.folders.len() >= MAX_INCIDENTS {
+        let of_code = self.codes.get(&failure.code).copied().unwrap_or(0);
+        if self.written.folders.len() >= MAX_INCIDENTS || of_code >= MAX_INCIDENTS_PER_CODE {
             self.written.omitted += 1;
             return;
         }
@@ -133,6 +142,7 @@ impl Recorder {
         match write_all(&folder, &files) {
             Ok(()) => {
                 self.ids.insert(id);
+                self.codes.insert(failure.code.clone(), of_code + 1);
                 self.written.folders.push(folder);
             }
             Err(reason) => self.written.failed.get_or_insert((0, reason)).0 += 1,
@@ -248,7 +258,13 @@ mod tests {
     fn failure(path: &str, response: Option<Response<Bytes>>) -> Failure {
         let mut request = Request::new(Bytes::from_static(b"body"));
         *request.uri_mut() = path.parse().expect("a URI");
-        Failure { id: "req0".to_owned(), request: Snapshot::of(&request), response, error: "why".to_owned() }
+        Failure {
+            id: "req0".to_owned(),
+            request: Snapshot::of(&request),
+            response,
+            code: "X".to_owned(),
+            error: "why".to_owned(),
+        }
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -292,11 +308,24 @@ mod tests {
         let place = tempfile::tempdir().expect("a folder");
         let mut recorder = recorder(place.path());
         for i in 0..MAX_INCIDENTS + 3 {
-            recorder.write(&failure(&format!("/{i}"), None));
-            recorder.write(&failure("/0", None));
+            let code = format!("X{}", i / MAX_INCIDENTS_PER_CODE);
+            recorder.write(&Failure { code: code.clone(), ..failure(&format!("/{i}"), None) });
+            recorder.write(&Failure { code, ..failure("/0", None) });
         }
         let written = recorder.finish();
         assert_eq!((written.folders.len(), written.omitted, written.failed), (MAX_INCIDENTS, 3, None));
+    }
+
+    #[test]
+    fn a_code_that_fails_always_leaves_room_for_others() {
+        let place = tempfile::tempdir().expect("a folder");
+        let mut recorder = recorder(place.path());
+        for i in 0..MAX_INCIDENTS_PER_CODE + 2 {
+            recorder.write(&failure(&format!("/{i}"), None));
+        }
+        recorder.write(&Failure { code: "Y".to_owned(), ..failure("/other", None) });
+        let written = recorder.finish();
+        assert_eq!((written.folders.len(), written.omitted), (MAX_INCIDENTS_PER_CODE + 1, 2));
     }
 
     #[test]

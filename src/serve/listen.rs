@@ -92,11 +92,11 @@ pub fn clients(summary: &Summary) -> Option<Diag> {
         return None;
     }
     let mut message = format!(
-        "{count} connections of clients failed: {} did not speak HTTP, {} were too slow, {} went away or were cut off before they were answered",
+        "{count} connections of clients failed: {} sent what is not valid HTTP or too large, {} were too slow, {} went away before they were answered",
         summary.malformed, summary.too_slow, summary.abandoned
     );
     if let Some(first) = &summary.first_malformed {
-        message.push_str("; the first did not speak HTTP because of: ");
+        message.push_str("; what was not valid HTTP or too large at first: ");
         message.push_str(first);
     }
     Some(
@@ -104,8 +104,25 @@ pub fn clients(summary: &Summary) -> Option<Diag> {
             .data("count", count)
             .data("malformed", summary.malformed)
             .data("too_slow", summary.too_slow)
-            .data("abandoned", summary.abandoned),
+            .data("abandoned", summary.abandoned)
+            .data("cut", summary.cut)
+            .data("evicted", summary.evicted)
+            .data("room", summary.room)
+            .data("unsent", summary.unsent)
+            .data("lost_log_lines", summary.lost_log_lines),
     )
+}
+
+/// Requests that the server itself did not let finish, if there are any.
+#[must_use]
+pub fn cut_off(summary: &Summary) -> Option<Diag> {
+    let count = summary.cut_requests;
+    (count > 0).then(|| {
+        let message = format!(
+            "{count} requests were cut off when the server ended; give them more time with --shutdown-grace-ms, and do not ask twice for the end"
+        );
+        Diag::new(Code::ServeRequestFailed, message).data("count", count)
+    })
 }
 
 struct Visitor(Arc<Site>);
@@ -147,7 +164,8 @@ impl Site {
         };
         match snapshot {
             Some(request) => {
-                self.incidents.submit(Failure { id: info.id, request, response: Some(kept), error });
+                let code = fault.clone().unwrap_or_default();
+                self.incidents.submit(Failure { id: info.id, request, response: Some(kept), code, error });
             }
             None => self.incidents.omit(),
         }
@@ -192,6 +210,8 @@ mod tests {
             answered: 3,
             refused: 0,
             abandoned: 0,
+            cut_requests: 0,
+            unsent: 0,
             connections: 3,
             evicted: 1,
             too_slow: 0,
@@ -209,5 +229,10 @@ mod tests {
         assert_eq!(warning.code, "X07WASM_SERVE_HTTP1_CONN_FAILED");
         assert_eq!(warning.data.expect("data")["count"], 3);
         assert!(warning.message.contains("invalid HTTP version"), "{}", warning.message);
+        assert!(cut_off(&summary).is_none());
+        summary.cut_requests = 2;
+        let error = cut_off(&summary).expect("an error").build();
+        assert_eq!(error.code, "X07WASM_SERVE_REQUEST_FAILED");
+        assert_eq!(error.data.expect("data")["count"], 2);
     }
 }

@@ -198,6 +198,10 @@ fn profiles_that_cannot_be_used_end_it_before_anything_runs() {
     setting.profile(|_| {});
     setting.capabilities(|c| c["secrets"]["allow"] = json!(["a.b", "a_b"]));
     setting.serve("--ops ops.json").expect(3, "X07WASM_CAPS_SCHEMA_INVALID");
+    setting.capabilities(|c| {
+        c["fs"]["preopens"] = json!([{"path": "data", "mode": "ro"}, {"path": "./data", "mode": "rw"}]);
+    });
+    setting.serve("--ops ops.json").expect(3, "X07WASM_CAPS_SCHEMA_INVALID");
     setting.capabilities(|c| c["network"]["hardening"]["allow_ip_cidrs"] = json!(["10.0.0.0/40"]));
     setting.serve("--ops ops.json").expect(3, "X07WASM_CAPS_SCHEMA_INVALID");
 }
@@ -327,6 +331,20 @@ fn a_recorded_request_can_be_repeated() {
     long["clocks"]["wall_clock_now_ns"] = json!([1, 2, 3]);
     setting.0.write("long.json", long.to_string());
     setting.serve("--ops ops.json --stop-after 1 --evidence-in long.json").expect(0, "X07WASM_CAPS_EVIDENCE_UNUSED");
+}
+
+#[test]
+fn a_record_replaces_nothing_that_was_read() {
+    let setting = Setting::of(DICE);
+    setting.capabilities(|c| c["clocks"]["mode"] = json!("record"));
+    let before = setting.0.read("guest.wasm");
+    for taken in ["guest.wasm", "./ops.json", "caps.json"] {
+        let run = setting.serve(&format!("--ops ops.json --stop-after 1 --evidence-out {taken}"));
+        let report = run.expect(3, "X07WASM_POLICY_OBLIGATION_UNSATISFIED");
+        assert_eq!(report["result"]["responses"], json!([]), "{taken}: nothing ran");
+    }
+    assert_eq!(setting.0.read("guest.wasm"), before);
+    setting.serve("--ops ops.json --stop-after 1 --evidence-out e.json").ok();
 }
 
 #[test]

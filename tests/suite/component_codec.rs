@@ -468,7 +468,15 @@ fn the_largest_bodies_pass() {
     };
     assert!(program.ends_with(format!("\"bytes_len\":1048576,\"base64\":\"{encoded}\"}}}}").as_bytes()));
 
+    // Only at its end it shows that this is no base64 before the escapes are taken out.
+    let short = body[..(1 << 20) - 16].to_vec();
+    let late = STANDARD.encode(&short);
+    let (start, end) = late.split_at(late.len() - 4);
+    let escaped: String = end.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let late = format!("\"bytes_len\":1048560,\"base64\":\"{start}{escaped}\"");
+
     let texts = [
+        (late, short),
         (format!("\"bytes_len\":1048576,\"base64\":\"{encoded}\""), body.clone()),
         (format!("\"bytes_len\":1048576,\"base64\":\"{}\"", encoded.replace('/', "\\/")), body),
         (format!("\"bytes_len\":1048576,\"text\":\"{}\"", "a".repeat(1 << 20)), vec![b'a'; 1 << 20]),
@@ -572,7 +580,7 @@ fn whatever_a_program_puts_out_there_is_a_response() {
                 panic!("no response for {:?}", String::from_utf8_lossy(&text));
             };
             let failed = response.headers.iter().any(|(name, _)| name == b"x-x07-diag-code");
-            let fits = if failed { response.status == 500 } else { (100..600).contains(&response.status) };
+            let fits = if failed { response.status == 500 } else { (200..600).contains(&response.status) };
             assert!(fits, "{} for {:?}", response.status, String::from_utf8_lossy(&text));
             whole_ones += usize::from(!failed);
         }

@@ -177,6 +177,21 @@ fn every_problem_of_every_profile_is_reported_in_one_go() {
 }
 
 #[test]
+fn what_a_build_would_refuse_is_refused() {
+    let place = place();
+    let mut changed = profile("a");
+    changed["cfg"]["targets"]["http_package"] = json!("wasi:http@0.3.0");
+    changed["cfg"]["native_targets"]["cli"]["world"] = json!("imports");
+    changed["cfg"]["wit_index_path"] = json!("arch//wit/index.x07wit.json");
+    place.write("p/a.json", changed.to_string());
+    let report = validate(&place).expect(3, "X07WASM_COMPONENT_PROFILE_PARSE_FAILED");
+    let places: Vec<&Value> =
+        report["diagnostics"].as_array().into_iter().flatten().map(|d| &d["data"]["instance_path"]).collect();
+    assert_eq!(places, ["/cfg/targets/http_package", "/cfg/native_targets/cli/world", "/cfg/wit_index_path"]);
+    assert_eq!(profiles(&report)[0]["ok"], false);
+}
+
+#[test]
 fn what_has_no_effect_is_a_warning() {
     let place = place();
     let mut changed = profile("a");

@@ -18,6 +18,7 @@ use super::capabilities::{ClocksMode, RandomMode};
 use crate::contract::files::{Files, create_folder, encode};
 use crate::contract::json::canonical;
 use crate::contract::load::json_from_bytes;
+use crate::contract::path::same_file;
 use crate::engine::component::{Clocks, Randomness};
 use crate::report::{Code, Diag, Stage};
 use std::path::Path;
@@ -136,21 +137,39 @@ pub fn check_flags(
     problems
 }
 
+/// Checks that a record does not replace a file that the command has read. It is worth asking before
+/// the request is made, once everything was read.
+///
+/// # Errors
+/// When it would, as `POLICY_OBLIGATION_UNSATISFIED` of stage `parse`.
+pub fn check_target(files: &Files, path: &Path) -> Result<(), Diag> {
+    match files.inputs().iter().find(|input| same_file(path, Path::new(&input.path))) {
+        None => Ok(()),
+        Some(taken) => {
+            let reason =
+                format!("it would replace {}, which this command read; give another --evidence-out", taken.path);
+            Err(not_written(reason).stage(Stage::Parse))
+        }
+    }
+}
+
+fn not_written(reason: String) -> Diag {
+    unsatisfied(&format!("the evidence cannot be written: {reason}")).stage(Stage::Run).data("error", reason)
+}
+
 /// Writes a record: checked, in canonical form, with the folders above it.
 ///
 /// # Errors
-/// When it is not valid or cannot be written.
+/// When it is not valid, cannot be written, or would replace what the command has read.
 pub fn store(files: &mut Files, path: &Path, document: &WasmCapsEvidence) -> Result<FileDigest, Diag> {
-    let failed = |reason: String| {
-        unsatisfied(&format!("the evidence cannot be written: {reason}")).stage(Stage::Run).data("error", reason)
-    };
+    check_target(files, path).map_err(|problem| problem.stage(Stage::Run))?;
     let shown = path.display().to_string();
-    let compact = encode(document).map_err(|error| failed(error.to_string()))?;
-    let value = json_from_bytes(&shown, &compact).map_err(|_| failed("it is not JSON".to_owned()))?;
+    let compact = encode(document).map_err(|error| not_written(error.to_string()))?;
+    let value = json_from_bytes(&shown, &compact).map_err(|_| not_written("it is not JSON".to_owned()))?;
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        create_folder(folder).map_err(|error| failed(error.to_string()))?;
+        create_folder(folder).map_err(|error| not_written(error.to_string()))?;
     }
-    files.write(path, &canonical::pretty(&value)).map_err(|error| failed(error.to_string()))
+    files.write(path, &canonical::pretty(&value)).map_err(|error| not_written(error.to_string()))
 }
 
 /// The diagnostic for evidence that is lacking, before the request is made.

@@ -5,7 +5,7 @@ use crate::engine::component::{ClockSource, RandomSource};
 use crate::report::{Diag, Stage};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use x07_wasm_contracts::types::{
     WasmCapsEvidence, WasmCapsEvidenceClocks, WasmCapsEvidenceRandom, WasmCapsEvidenceSecretProvided as Provided,
@@ -31,7 +31,7 @@ pub struct Recording {
 impl Recording {
     pub(super) fn new() -> Self {
         Self {
-            clocks: Arc::new(RecordingClock { started: Instant::now(), readings: Mutex::default() }),
+            clocks: Arc::new(RecordingClock { started: OnceLock::new(), readings: Mutex::default() }),
             random: Arc::new(RecordingRandom {
                 secure: Mutex::new(Stream::new(MAX_SECURE_BYTES)),
                 insecure: Mutex::new(Stream::new(MAX_INSECURE_BYTES)),
@@ -41,7 +41,10 @@ impl Recording {
         }
     }
 
+    /// The clocks of a call. Monotonic time begins when a call is first given them, and not with what
+    /// the command did before.
     pub(super) fn clocks(&self) -> Arc<dyn ClockSource> {
+        self.clocks.started();
         Arc::<RecordingClock>::clone(&self.clocks)
     }
 
@@ -91,8 +94,14 @@ pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 struct RecordingClock {
-    started: Instant,
+    started: OnceLock<Instant>,
     readings: Mutex<Readings>,
+}
+
+impl RecordingClock {
+    fn started(&self) -> Instant {
+        *self.started.get_or_init(Instant::now)
+    }
 }
 
 #[derive(Default)]
@@ -115,7 +124,7 @@ impl ClockSource for RecordingClock {
 
     fn monotonic_ns(&self) -> u64 {
         let mut readings = locked(&self.readings);
-        let now = nanoseconds(self.started.elapsed().as_nanos());
+        let now = nanoseconds(self.started().elapsed().as_nanos());
         let Readings { monotonic, lost, .. } = &mut *readings;
         keep(monotonic, now, lost);
         now

@@ -233,3 +233,32 @@ fn a_record_that_cannot_be_written_is_an_error() {
         assert_eq!((problem.code.as_str(), problem.stage), (UNSATISFIED, Stage::Run));
     }
 }
+
+#[test]
+fn a_record_replaces_nothing_that_was_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("guest.wasm");
+    std::fs::write(&path, "precious").expect("written");
+    let mut files = Files::default();
+    files.read(&path, 100).expect("read");
+    let record = Evidence::record().finish().0.expect("a record");
+    for spelling in [path.clone(), folder.path().join("./guest.wasm")] {
+        let problem = store(&mut files, &spelling, &record).expect_err("refused").build();
+        assert_eq!((problem.code.as_str(), problem.stage), (UNSATISFIED, Stage::Run));
+        assert!(problem.message.contains("guest.wasm") && problem.message.contains("--evidence-out"));
+        let early = check_target(&files, &spelling).expect_err("refused");
+        assert_eq!(told(&[early]), [(UNSATISFIED.to_owned(), Severity::Error, Stage::Parse)]);
+    }
+    assert_eq!(std::fs::read(&path).expect("there"), b"precious");
+    assert!(check_target(&files, &folder.path().join("new.json")).is_ok());
+}
+
+#[test]
+fn monotonic_time_begins_with_the_call() {
+    let mut evidence = Evidence::record();
+    let (clocks, _) = recorded(&mut evidence);
+    let (again, _) = recorded(&mut evidence);
+    let (Clocks::Source(clocks), Clocks::Source(again)) = (clocks, again) else { panic!("no sources") };
+    let first = clocks.monotonic_ns();
+    assert!(again.monotonic_ns() >= first, "it goes on, whoever asks");
+}

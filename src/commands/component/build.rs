@@ -58,7 +58,7 @@ fn build(
         Failed::Build
     })?;
     result.project = digest::of(shown(&args.project), &project);
-    let component = component_profile(args, context).ok_or(Failed::Build)?;
+    let component = component_profile(args, context, parts).ok_or(Failed::Build)?;
     result.component_profile = ProfileRef { id: component.profile.id.clone(), v: component.profile.v };
     let (wasm, wasm_inputs) = core_profile(args, context).ok_or(Failed::Build)?;
     result.wasm_profile = ProfileRef { id: wasm.profile.id.clone(), v: wasm.profile.v };
@@ -118,13 +118,14 @@ fn overwrites(args: &ComponentBuildArgs, parts: &[Part]) -> Result<(), Diag> {
     Ok(())
 }
 
-fn component_profile(args: &ComponentBuildArgs, context: &mut Context) -> Option<profile::Selected> {
+fn component_profile(args: &ComponentBuildArgs, context: &mut Context, parts: &[Part]) -> Option<profile::Selected> {
     let selection =
         profile::Selection { id: args.profile.as_deref(), file: args.profile_file.as_deref(), index: &args.index };
     let mut notices = Vec::new();
     let selected = profile::select(&mut context.files, &selection, &mut notices);
     context.extend(notices);
-    let selected = selected.and_then(|selected| supported(&selected.profile).map(|()| selected));
+    let code = Code::ComponentProfileLoadFailed;
+    let selected = selected.and_then(|selected| supported(&selected.profile, parts, code).map(|()| selected));
     selected.map_err(|problems| context.extend(problems)).ok()
 }
 
@@ -137,7 +138,7 @@ fn core_profile(args: &ComponentBuildArgs, context: &mut Context) -> Option<(was
         index: &args.wasm_index,
     };
     let mut notices = Vec::new();
-    let selected = wasm_profile::select(&mut context.files, &selection, Code::ProfileLoadFailed, &mut notices);
+    let selected = wasm_profile::select(&mut context.files, &selection, Code::WasmProfileLoadFailed, &mut notices);
     context.extend(notices);
     let selected = selected.map_err(|problems| context.extend(problems)).ok()?;
     let read = context.files.inputs().get(before..).unwrap_or_default().to_vec();

@@ -95,6 +95,9 @@ impl Places {
             ));
         }
         for output in [&self.out, &self.manifest] {
+            if names_folder(output) {
+                return wrong(format!("{} names a folder; give the path of a file", shown(output)));
+            }
             if [&args.solve, &self.adapter].into_iter().any(|input| same_file(input, output)) {
                 return wrong(format!("{} is an input and would be replaced; give another output path", shown(output)));
             }
@@ -117,6 +120,12 @@ impl Places {
     }
 }
 
+/// Whether a path can only be that of a folder, or is one.
+fn names_folder(path: &Path) -> bool {
+    let text = path.as_os_str().as_encoded_bytes();
+    text.last().is_some_and(|byte| std::path::is_separator(char::from(*byte))) || path.is_dir()
+}
+
 fn not_written(reason: &str) -> Diag {
     Diag::new(Code::ComponentArtifactWriteFailed, format!("the component and its manifest cannot be written: {reason}"))
 }
@@ -136,7 +145,7 @@ fn run(
     let (Ok(solve), Some((adapter, adapter_digest))) = (solve, adapter) else { return None };
     result.solve_component = digest::of(shown(&args.solve), &solve);
     result.adapter_component = adapter_digest;
-    let composed = compose(&solve, &adapter).map_err(|error| {
+    let composed = compose(&solve, &adapter, part.interface().unwrap_or_default()).map_err(|error| {
         let message =
             format!("{} and {} were not composed: {error}", result.solve_component.path, result.adapter_component.path);
         context.push(Diag::new(Code::WacPlugFailed, message).data("error", error.to_string()));

@@ -1,6 +1,8 @@
 //! `component profile validate`: the registry of component profiles and the profiles it names.
 
 use crate::commands::{Handler, ResultOf};
+use crate::component::build::part::Part;
+use crate::component::build::{supported, wit_index};
 use crate::component::profile::{
     ProfileCodes, Registry, contract_problems, open_index, read_profile, unused_toolchain,
 };
@@ -106,6 +108,9 @@ fn check(context: &mut Context, registry: &Registry, entry: &IndexEntry, strict:
                 let message = format!("component profile {}: {problem}", entry.path);
                 Diag::new(CODES.rule, message).data("path", entry.path.as_str())
             }));
+            // What a build of any part would refuse.
+            context.extend(supported(&profile, &Part::ALL, CODES.rule).err().into_iter().flatten());
+            context.extend(wit_index(&profile, CODES.rule).err().into_iter().flatten());
             context.extend(unused_toolchain(&profile, &entry.path).map(|diag| diag.strictly(strict)));
         }
         Err(problems) => context.extend(problems),

@@ -18,10 +18,9 @@ use crate::report::{Code, Context, Diag, emit};
 use crate::solve::explain;
 use crate::solve::input::blob;
 use crate::solve::limits::{Overrides, engine_config};
-use crate::wasm_profile::{DEFAULT_INDEX, Selection, select};
+use crate::wasm_profile::{Selection, select};
 use bytes::Bytes;
 use inputs::Inputs;
-use std::path::Path;
 use std::sync::Arc;
 use x07_wasm_contracts::cli::ComponentRunArgs;
 use x07_wasm_contracts::types::{
@@ -117,11 +116,12 @@ fn run(
     Some(ended)
 }
 
-/// The limits: those of the default wasm profile, with what the options replace.
+/// The limits: those of the wasm profile, with what the options replace.
 fn config(args: &ComponentRunArgs, context: &mut Context) -> Option<EngineConfig> {
-    let selection = Selection { id: None, file: None, index: Path::new(DEFAULT_INDEX) };
+    let selection =
+        Selection { id: args.profile.as_deref(), file: args.profile_file.as_deref(), index: &args.index };
     let mut notices = Vec::new();
-    let selected = select(&mut context.files, &selection, Code::ProfileLoadFailed, &mut notices);
+    let selected = select(&mut context.files, &selection, Code::WasmProfileLoadFailed, &mut notices);
     context.extend(notices);
     let selected = selected.map_err(|problems| context.extend(problems)).ok()?;
     let overrides = Overrides {

@@ -29,10 +29,7 @@ impl Handler for HttpRegressFromIncidentArgs {
                 return result;
             }
         };
-        if trace.get("steps").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-            let message = "the incident happened before the reducer returned a frame, so its trace has no steps, and the test replays nothing; add the step by hand";
-            context.push(Diag::new(Code::HttpIncidentTraceEmpty, message));
-        }
+        context.extend(gap(&incident, &trace));
         let component = incident.inputs.as_ref().map(|inputs| inputs.component.path.as_str());
         let component = component.filter(|path| !path.is_empty()).unwrap_or(DEFAULT_COMPONENT);
         let regression = Regression::new(&trace, component, &self.out_dir);
@@ -47,6 +44,23 @@ impl Handler for HttpRegressFromIncidentArgs {
         }
         result
     }
+}
+
+/// The step that failed, if the trace does not have it: a replay ends before it then.
+fn gap(incident: &HttpIncident, trace: &Value) -> Option<Diag> {
+    let steps = trace.get("steps").and_then(Value::as_array).map_or(0, Vec::len);
+    if steps == 0 {
+        let message = "the trace of the incident has no steps: the reducer returned no frame before it failed, or its frames were too large to be kept; the test replays nothing, so add the step by hand";
+        return Some(Diag::new(Code::HttpIncidentTraceEmpty, message));
+    }
+    let failed = incident.failed.as_ref()?.step;
+    let there = usize::try_from(failed).is_ok_and(|failed| failed < steps);
+    (!there).then(|| {
+        let message = format!(
+            "the trace of the incident has {steps} steps, and the one that failed, /steps/{failed}, is not among them, so the test passes without it; add the step with /failed/env and the frame that it should give"
+        );
+        Diag::new(Code::HttpIncidentStepMissing, message).data("step", failed).data("steps", steps)
+    })
 }
 
 /// The incident, and its trace as it is written there, which is valid as well: a replay compares

@@ -12,11 +12,13 @@ use crate::http::reducer::session::{self, Incidents, Session};
 use crate::http::reducer::steps::{Host, LoopLimits, Request};
 use crate::http::reducer::trace::Recording;
 use crate::http::reducer::{envelope, stdin};
-use crate::http::server::{self, ServerError};
+use crate::http::server::{self, Summary};
 use crate::ops::{self, Purpose};
 use crate::report::diagnostic::unreadable;
 use crate::report::{Code, Context, Diag, emit};
+use crate::serve::listen::{clients, server_error};
 use crate::solve::limits::Overrides;
+use crate::wasm_profile::Selection;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -25,6 +27,9 @@ use x07_wasm_contracts::cli::{HttpServeArgs, HttpServeMode};
 use x07_wasm_contracts::types::{
     HttpResponseEnvelope, HttpServeReport, HttpServeReportResult, HttpServeReportResultMode as Mode,
 };
+
+/// Requests that are worked on at a time unless something else is asked for.
+const DEFAULT_CONCURRENT: u32 = 16;
 
 const CODES: RunnerCodes = RunnerCodes {
     read: Code::HttpServeComponentReadFailed,
@@ -40,10 +45,10 @@ impl Handler for HttpServeArgs {
             HttpServeMode::Canary => Mode::Canary,
             HttpServeMode::Listen => Mode::Listen,
         };
-        let addr = match address(&self) {
+        let addr = match arguments(&self) {
             Ok(addr) => addr,
-            Err(problem) => {
-                context.push(problem);
+            Err(problems) => {
+                context.extend(problems);
                 result.component = digest::unread(shown(&self.component));
                 return result;
             }
@@ -61,20 +66,57 @@ impl Handler for HttpServeArgs {
     }
 }
 
-/// Where to listen, if there is to be a listener.
-fn address(args: &HttpServeArgs) -> Result<Option<SocketAddr>, Diag> {
-    let Some(addr) = &args.addr else { return Ok(None) };
-    if args.mode == HttpServeMode::Canary {
+/// Where to listen, if there is to be a listener; or why the arguments do not go together.
+fn arguments(args: &HttpServeArgs) -> Result<Option<SocketAddr>, Vec<Diag>> {
+    let invalid = |option: &str, message: String| {
+        Diag::new(Code::CliArgsInvalid, message).data("stage", "arguments").data("option", option)
+    };
+    let mut problems = Vec::new();
+    if args.max_wall_ms_per_request == 0 {
+        let message = "--max-wall-ms-per-request 0 is not possible; give 1 or more".to_owned();
+        problems.push(invalid("max-wall-ms-per-request", message));
+    }
+    let addr = args.addr.as_ref().and_then(|addr| match addr.trim().parse::<SocketAddr>() {
+        Ok(addr) => Some(addr),
+        Err(_) => {
+            let message = format!(
+                "--addr {addr:?} is no address to listen on; give an IP address and a port, as in 127.0.0.1:8080 or [::1]:0"
+            );
+            problems.push(Diag::new(Code::ServeAddrInvalid, message).data("addr", addr.as_str()));
+            None
+        }
+    });
+    if args.addr.is_none() {
+        let of_listeners = [
+            ("access-log", args.access_log),
+            ("max-concurrent", args.max_concurrent != DEFAULT_CONCURRENT),
+            ("stop-after", args.stop_after != 0),
+        ];
+        problems.extend(of_listeners.into_iter().filter(|(_, given)| *given).map(|(option, _)| {
+            let message = format!(
+                "--{option} is about a listener, and without --addr there is none; give --addr, or leave --{option} out"
+            );
+            invalid(option, message)
+        }));
+    } else if args.mode == HttpServeMode::Canary {
         let message =
             "--addr is of no use with --mode canary, which makes one request of its own; leave one of the two out";
-        return Err(Diag::new(Code::CliArgsInvalid, message).data("stage", "arguments"));
+        problems.push(invalid("addr", message.to_owned()));
+    } else if let Some(Err(error)) = addr.map(|addr| settings(args, addr).config().check()) {
+        problems.push(server_error(&error));
     }
-    addr.trim().parse().map(Some).map_err(|_| {
-        let message = format!(
-            "--addr {addr:?} is no address to listen on; give an IP address and a port, as in 127.0.0.1:8080 or [::1]:0"
-        );
-        Diag::new(Code::ServeAddrInvalid, message).data("addr", addr.as_str())
-    })
+    if problems.is_empty() { Ok(addr) } else { Err(problems) }
+}
+
+/// What the arguments say about the listener.
+fn settings(args: &HttpServeArgs, addr: SocketAddr) -> ListenSettings {
+    ListenSettings {
+        addr,
+        max_request_bytes: args.max_request_bytes,
+        max_concurrent: args.max_concurrent,
+        stop_after: args.stop_after,
+        access_log: args.access_log,
+    }
 }
 
 /// The reducer with everything that it needs; `None` when something is missing.
@@ -97,8 +139,10 @@ fn host(args: &HttpServeArgs, context: &mut Context, result: &mut HttpServeRepor
         max_output_bytes: args.max_output_bytes,
         code_cache: args.code_cache,
         concurrency: if listens { args.max_concurrent } else { 1 },
+        request_ms: Some(args.max_wall_ms_per_request.into()),
     };
-    let prepared = Runner::prepare(&mut context.files, &module, &settings, CODES);
+    let selection = Selection { id: args.profile.as_deref(), file: args.profile_file.as_deref(), index: &args.index };
+    let prepared = Runner::prepare(&mut context.files, &module, &selection, &settings, CODES);
     if let Some(limits) = prepared.limits {
         result.runtime_limits = limits;
     }
@@ -106,8 +150,11 @@ fn host(args: &HttpServeArgs, context: &mut Context, result: &mut HttpServeRepor
     if context.failed() {
         return None;
     }
-    let limits =
-        LoopLimits { max_steps: args.max_effect_steps, max_result_bytes: args.max_effect_results_bytes.into() };
+    let limits = LoopLimits {
+        max_steps: args.max_effect_steps,
+        max_result_bytes: args.max_effect_results_bytes.into(),
+        max_wall_ms: args.max_wall_ms_per_request.into(),
+    };
     Some(Host { runner: prepared.runner?, effects: effects?, limits })
 }
 
@@ -151,38 +198,46 @@ fn listen(
     incidents: Incidents,
     session: Session,
 ) -> Session {
-    let settings = ListenSettings {
-        addr,
-        max_request_bytes: args.max_request_bytes,
-        max_concurrent: args.max_concurrent,
-        stop_after: args.stop_after,
-        access_log: args.access_log,
-    };
     let service = ReducerService::new(host, incidents, session);
-    context.nondeterminism.uses_network = true;
-    let ended = server::run(&settings.config(), service.clone(), |bound| {
+    let mut bound = false;
+    let ended = server::run(&settings(args, addr).config(), service.clone(), |addr| {
+        bound = true;
         // Whoever started this waits for the line; it cannot stand in the report, which comes last.
-        let _ = writeln!(std::io::stderr().lock(), "listening on http://{bound}");
+        let _ = writeln!(std::io::stderr().lock(), "listening on http://{addr}");
     });
-    if let Err(error) = ended {
-        context.push(match &error {
-            ServerError::Config { .. } => Diag::new(Code::CliArgsInvalid, error.to_string()).data("stage", "limits"),
-            ServerError::Accept { .. } => Diag::new(Code::ServeAcceptFailed, error.to_string()),
-            ServerError::Bind { .. } | ServerError::Start { .. } => {
-                Diag::new(Code::ServeListenFailed, format!("{error}; give another --addr"))
-            }
-        });
+    context.nondeterminism.uses_network |= bound;
+    let mut session = service.end();
+    match ended {
+        Ok(summary) => {
+            session.requests = summary.requests;
+            context.extend(cut_off(&summary));
+            context.extend(clients(&summary));
+        }
+        Err(error) => context.push(server_error(&error)),
     }
-    service.take_session()
+    session
+}
+
+/// Requests that the end of the listener cut off, if there are any.
+fn cut_off(summary: &Summary) -> Option<Diag> {
+    let count = summary.cut_requests;
+    (count > 0).then(|| {
+        let message = format!(
+            "{count} requests were cut off when the listener ended; end it when nothing is under way, and do not ask twice for the end"
+        );
+        Diag::new(Code::ServeRequestFailed, message).data("count", count)
+    })
 }
 
 /// Puts everything that the requests left into the report.
 fn finish(args: &HttpServeArgs, context: &mut Context, result: &mut HttpServeReportResult, session: Session) {
     context.nondeterminism.uses_network |= session.used.network;
     context.nondeterminism.uses_os_time |= session.used.clock;
+    let omitted = session.omitted();
     result.requests = session.requests;
     result.responses = session.responses;
     context.extend(session.findings.finish());
+    context.extend(omitted);
     result.incident_dir = session.incidents.first().map(|written| shown(&written.folder));
     for written in session.incidents {
         context.notes.push(format!("incident: {}", written.folder.display()));
@@ -218,8 +273,8 @@ fn answer_all(
                 None => context.stdout.extend(line(&envelope::no_response(&request.id))),
             }
         }
-        let incident = incidents.leave(request, &outcome);
-        session.finished(index, summary, outcome, incident);
+        let left = incidents.leave(request, &outcome);
+        session.finished(index, summary, outcome, left);
     }
     session
 }
@@ -255,6 +310,7 @@ fn write_trace(context: &mut Context, path: &Path, recording: &Recording) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::reducer::kept::Steps;
     use crate::http::reducer::steps::Step;
     use serde_json::{Value, json};
     use std::time::Instant;
@@ -263,10 +319,12 @@ mod tests {
     fn a_trace_that_does_not_fit_is_written_without_the_rest() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("new/t.json");
-        let large = Step { env: json!("x".repeat(10 << 20)), frame: Value::Null };
         let mut recording = Recording::default();
-        recording.add(0, std::slice::from_ref(&large));
-        recording.add(1, std::slice::from_ref(&large));
+        for index in 0..2 {
+            let mut steps = Steps::default();
+            steps.push(Step { env: json!("x".repeat(10 << 20)), frame: Value::Null });
+            recording.add(index, steps);
+        }
         let mut context = Context::new(Vec::new(), true, Instant::now());
         write_trace(&mut context, &path, &recording).expect("written");
         let codes: Vec<&str> = context.diagnostics().map(|d| d.code.as_str()).collect();

@@ -7,6 +7,7 @@ use crate::http::reducer::replay::{self, Case, Verdict};
 use crate::http::reducer::runner::{Module, Runner, RunnerCodes, Settings};
 use crate::report::{Code, Context, Diag, emit};
 use crate::solve::limits::Overrides;
+use crate::wasm_profile::Selection;
 use std::path::{Path, PathBuf};
 use x07_wasm_contracts::cli::HttpTestArgs;
 use x07_wasm_contracts::types::{FileDigest, HttpTestReport, HttpTestReportCaseResult, HttpTestReportResult};
@@ -65,8 +66,10 @@ fn runner(args: &HttpTestArgs, context: &mut Context, result: &mut HttpTestRepor
         max_output_bytes: args.max_output_bytes,
         code_cache: args.code_cache,
         concurrency: 1,
+        request_ms: None,
     };
-    let prepared = Runner::prepare(&mut context.files, &module, &settings, CODES);
+    let selection = Selection { id: args.profile.as_deref(), file: args.profile_file.as_deref(), index: &args.index };
+    let prepared = Runner::prepare(&mut context.files, &module, &selection, &settings, CODES);
     if let Some(limits) = prepared.limits {
         result.runtime_limits = limits;
     }
@@ -113,8 +116,14 @@ fn incident(
     verdict: &Verdict,
 ) -> Option<String> {
     let (failure, expected) = verdict.failed.as_ref()?;
-    let made =
-        Incident { component, case: &case.name, trace: case.trace.clone(), failure, expected_frame: Some(expected) };
+    let made = Incident {
+        component,
+        case: &case.name,
+        trace: case.trace.clone(),
+        steps_left_out: 0,
+        failure,
+        expected_frame: Some(expected),
+    };
     let id = incident::id("http-test", &case.sha256, &failure.step.to_string());
     let folder = args.incidents_dir.join("http-test").join(id);
     match made.write(&folder, Code::HttpTestIncidentDirCreateFailed) {

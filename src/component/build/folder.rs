@@ -39,7 +39,9 @@ pub fn clean(folder: &Path) -> Result<(), Diag> {
     let refuse = |reason: String| {
         Diag::new(Code::ComponentBuildCleanFailed, format!("{} was not cleaned: {reason}", shown(folder)))
     };
-    match fs::symlink_metadata(folder) {
+    // With a slash at the end the name of a link would stand for the folder that it leads to.
+    let named: PathBuf = folder.components().collect();
+    match fs::symlink_metadata(&named) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Ok(metadata) if metadata.file_type().is_symlink() => {
             return Err(refuse("it is a symbolic link; give the folder that it leads to".to_owned()));

@@ -35,12 +35,13 @@ use program::Program;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use x07_wasm_contracts::contract::Report;
+use x07_wasm_contracts::diagnostics::Stage;
 use x07_wasm_contracts::types::{
     ComponentComposeReport, ComponentComposeReportResultAdapterKind as AdapterKind, FileDigest, ProfileRef,
     WasmComponentArtifact, WasmComponentArtifactProfiles as Profiles, WasmComponentProfile,
 };
 
-pub use check::supported;
+pub use check::{supported, wit_index};
 
 /// What to build.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub struct Job<'a> {
     pub out_dir: &'a Path,
     /// The parts, each after those that it needs.
     pub parts: &'a [Part],
-    /// The component profile; [`supported`] found nothing to object to.
+    /// The component profile; for these parts [`supported`] found nothing to object to.
     pub component: &'a WasmComponentProfile,
     /// The wasm profile.
     pub wasm: &'a wasm_profile::Selected,
@@ -75,7 +76,7 @@ pub fn build(context: &mut Context, job: &Job<'_>) -> Option<Built> {
     let limits = taken(context, |_| check::limits(job.wasm))?;
     let registry = taken(context, |files| {
         let mut notices = Vec::new();
-        let index = check::wit_index(job.component)?;
+        let index = check::wit_index(job.component, Code::ComponentProfileLoadFailed)?;
         wit::open(files, &index, &mut notices).map(|registry| (registry, notices))
     });
     let (registry, notices) = registry?;
@@ -145,6 +146,7 @@ impl Work<'_> {
         let part = Part::Solve;
         let program = Program::make(context, self.job, part, part::RAW)?;
         let core = told(context, glue::solve(&program.wasm, self.limits).map_err(|e| no_glue(part, &e)))?;
+        context.extend(check::over_limit(part, &core, self.job.wasm));
         let embedded = self.embedded(context, part, &core)?;
         let component = told(context, componentized(part, &embedded))?;
         let tools = manifest::encoded(Some(&program.toolchain));
@@ -158,6 +160,7 @@ impl Work<'_> {
 
     fn adapter(&mut self, context: &mut Context, part: Part) -> Option<()> {
         let core = told(context, adapter::core_module(self.job.component, part))?;
+        context.extend(check::over_limit(part, &core, self.job.wasm));
         let embedded = self.embedded(context, part, &core)?;
         let component = told(context, componentized(part, &embedded))?;
         let profiles = Profiles { component: Some(self.component_profile()), wasm: None };
@@ -173,6 +176,7 @@ impl Work<'_> {
             _ => glue::http_native(&program.wasm, self.limits, &targets.http.budgets, StateDoc::None),
         };
         let core = told(context, core.map_err(|e| no_glue(part, &e)))?;
+        context.extend(check::over_limit(part, &core, self.job.wasm));
         let embedded = self.embedded(context, part, &core)?;
         let component = told(context, componentized(part, &embedded))?;
         self.fits(context, part, &component)?;
@@ -185,7 +189,8 @@ impl Work<'_> {
     fn composed(&mut self, context: &mut Context, part: Part) -> Option<()> {
         let solve = told(context, self.find(Some(Part::Solve)))?;
         let adapter = told(context, self.find(part.adapter()))?;
-        let composed = compose::compose(&solve.component, &adapter.component).map_err(|error| {
+        let interface = part.interface().unwrap_or_default();
+        let composed = compose::compose(&solve.component, &adapter.component, interface).map_err(|error| {
             let message = format!("the program and the adapter of the {} component: {error}", part.kind());
             Diag::new(Code::WacPlugFailed, message).data("error", error.to_string())
         });
@@ -316,6 +321,14 @@ fn internal(message: String) -> Diag {
 /// The program's module does not become part of a component.
 fn no_glue(part: Part, error: &GlueError) -> Diag {
     let diag = match error {
+        GlueError::Link(error) if error.is_of_module() => Diag::new(
+            Code::WasmToolsFailed,
+            format!(
+                "the {} component cannot be made of the program's module: {error}; build with the native backend, or change what the wasm profile tells compiler and linker",
+                part.kind()
+            ),
+        )
+        .stage(Stage::Link),
         GlueError::Link(LinkError::MemoryTooLarge { .. }) => Diag::new(
             Code::ComponentProfileLoadFailed,
             format!(
@@ -326,7 +339,7 @@ fn no_glue(part: Part, error: &GlueError) -> Diag {
         _ => Diag::new(
             Code::InternalComponentBuildFailed,
             format!(
-                "the core module of the {} component cannot be made: {error}; build with the native backend, and report it if that fails, too",
+                "the core module of the {} component cannot be made: {error}; please report this as a mistake of x07-wasm",
                 part.kind()
             ),
         ),
@@ -390,8 +403,12 @@ mod tests {
     fn a_module_without_a_program_is_told_by_its_part() {
         let error = glue::solve(b"\0asm\x01\0\0\0", SolveLimits { arena_cap: 1, max_output: 1 }).expect_err("no solve");
         let diagnostic = no_glue(Part::Solve, &error).build();
-        assert_eq!(diagnostic.code, "X07WASM_INTERNAL_COMPONENT_BUILD_FAILED");
-        let error = GlueError::Link(LinkError::MemoryTooLarge { bytes: 1 << 40 });
-        assert_eq!(no_glue(Part::CliNative, &error).build().code, "X07WASM_COMPONENT_PROFILE_LOAD_FAILED");
+        assert_eq!((diagnostic.code.as_str(), diagnostic.stage), ("X07WASM_WASM_TOOLS_FAILED", Stage::Link));
+        let code = |error: LinkError| no_glue(Part::CliNative, &GlueError::Link(error)).build().code;
+        let too_large = |bytes: u64, program: u64| LinkError::MemoryTooLarge { bytes, program };
+        assert_eq!(code(too_large(1 << 40, 1 << 20)), "X07WASM_COMPONENT_PROFILE_LOAD_FAILED");
+        assert_eq!(code(too_large((1 << 32) + 1, 0xffff_0000)), "X07WASM_WASM_TOOLS_FAILED");
+        let linked = LinkError::Linked { reason: "a mistake".to_owned() };
+        assert_eq!(code(linked), "X07WASM_INTERNAL_COMPONENT_BUILD_FAILED");
     }
 }

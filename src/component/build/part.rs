@@ -1,7 +1,7 @@
 //! What can be built, under which names.
 
 use crate::component::manifest::Kind;
-use crate::component::worlds::World;
+use crate::component::worlds::{CLI_RUN, HTTP_HANDLER, World};
 use std::path::{Path, PathBuf};
 pub use x07_wasm_contracts::types::ComponentBuildReportResultEmit as Emit;
 
@@ -114,6 +114,18 @@ impl Part {
             Self::HttpStateDoc => Some(Self::HttpStateDocAdapter),
             Self::Cli => Some(Self::CliAdapter),
             _ => None,
+        }
+    }
+
+    /// The interface that a component of its kind exports to hosts.
+    #[must_use]
+    pub const fn interface(self) -> Option<&'static str> {
+        match self {
+            Self::Solve => None,
+            Self::HttpAdapter | Self::HttpStateDocAdapter | Self::Http | Self::HttpStateDoc | Self::HttpNative => {
+                Some(HTTP_HANDLER)
+            }
+            Self::CliAdapter | Self::Cli | Self::CliNative => Some(CLI_RUN),
         }
     }
 

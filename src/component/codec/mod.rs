@@ -121,7 +121,8 @@ pub fn compile(static_base: u32) -> Result<Vec<u8>, CodecError> {
 /// Encoding holds what stands before the body of a request, up to six times as long where it is
 /// escaped and up to three times while it grows; the envelope; and of a state the decoded text, a
 /// copy and the document with it. Decoding holds the note of where members are, a body as it was
-/// decoded, once more if its base64 was escaped, the response, and the state in base64.
+/// decoded, before that its base64 without the escapes of JSON, a decoding that failed because of
+/// them, the response, and the state in base64.
 #[must_use]
 pub fn arena_bytes(budgets: &HttpBudgets) -> u32 {
     const BASE: u64 = 256 << 10;
@@ -131,7 +132,9 @@ pub fn arena_bytes(budgets: &HttpBudgets) -> u32 {
         .saturating_add(budgets.max_header_bytes_total)
         .saturating_mul(20)
         .saturating_add(u64::from(budgets.max_headers).saturating_mul(192));
-    let bodies = budgets.max_response_body_bytes.saturating_add(budgets.max_envelope_bytes).saturating_mul(4);
+    let response = budgets.max_response_body_bytes.saturating_mul(5);
+    let envelope = budgets.max_envelope_bytes.saturating_mul(4);
+    let bodies = response.saturating_add(envelope);
     u32::try_from(BASE.saturating_add(head).saturating_add(bodies)).unwrap_or(u32::MAX)
 }
 
@@ -227,6 +230,7 @@ mod tests {
         let usual = arena_bytes(&BUDGETS);
         assert!((8 << 20..32 << 20).contains(&usual), "{usual}");
         assert_eq!(arena_bytes(&HttpBudgets { max_envelope_bytes: 4 << 20, ..BUDGETS }), usual + (8 << 20));
+        assert_eq!(arena_bytes(&HttpBudgets { max_response_body_bytes: 2 << 20, ..BUDGETS }), usual + (5 << 20));
         assert_eq!(arena_bytes(&HttpBudgets { max_envelope_bytes: u64::MAX, ..BUDGETS }), u32::MAX);
     }
 }

@@ -30,7 +30,7 @@ use super::io::{READ_CHUNK, READ_FAILED};
 use super::{GlueError, HttpBudgets, SolveLimits, StateDoc};
 use crate::component::codec::framing::{self, HostFailure, Operation, PREFIX};
 use crate::component::codec::{self, CodecError};
-use crate::component::link::{FunctionId, LinkError, Linker, Program};
+use crate::component::link::{FunctionId, Linker, Program};
 
 const I32: ValType = ValType::I32;
 
@@ -146,7 +146,9 @@ fn proxy(
 fn add_codec(linker: &mut Linker) -> Result<Program, GlueError> {
     let base = linker.static_end();
     if base > codec::MAX_BASE {
-        return Err(LinkError::MemoryTooLarge { bytes: u64::from(base) + u64::from(u32::MAX - codec::MAX_BASE) }.into());
+        // What the codec takes at least, which is more than there is.
+        let bytes = u64::from(base) + u64::from(u32::MAX - codec::MAX_BASE) + 1;
+        return Err(linker.too_large(bytes).into());
     }
     let wasm = codec::compile(base)?;
     Ok(linker.add_module(&wasm)?)

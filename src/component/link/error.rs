@@ -1,5 +1,7 @@
 //! Why modules cannot be linked.
 
+use super::ADDRESS_SPACE;
+
 /// Why a module was not added, or the linked module was not written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinkError {
@@ -49,10 +51,14 @@ pub enum LinkError {
         free: u32,
     },
     /// No memory can be as large as the module needs.
-    #[error("the module needs {bytes} bytes of memory; no more than 4294967296 can be had")]
+    #[error(
+        "the module needs {bytes} bytes of memory, {program} of them below the heap base of the program; no more than 4294967296 can be had"
+    )]
     MemoryTooLarge {
         /// What it needs, in bytes.
         bytes: u64,
+        /// What of that is static data and stack of the program.
+        program: u64,
     },
     /// A declared function was not defined: a mistake of the tool.
     #[error("internal error: the function {name} has no code")]
@@ -60,13 +66,33 @@ pub enum LinkError {
         /// Its name.
         name: String,
     },
-    /// The linked module is not valid: a mistake of the tool, or of a module that counts on its
-    /// exports, which are dropped.
+    /// The linked module is not valid: a mistake of the tool.
     #[error("internal error: the linked module is not valid wasm: {reason}")]
     Linked {
         /// The rule that is broken, and where.
         reason: String,
     },
+}
+
+impl LinkError {
+    /// Whether the module that was added is at fault, and not the tool or what else the memory has
+    /// to hold.
+    #[must_use]
+    pub const fn is_of_module(&self) -> bool {
+        match self {
+            Self::Invalid { .. }
+            | Self::Component
+            | Self::Import { .. }
+            | Self::Unsupported { .. }
+            | Self::MissingExport { .. }
+            | Self::ExportPresent { .. } => true,
+            // It takes more than half of what there is, and there would be room without it.
+            Self::MemoryTooLarge { bytes, program } => {
+                *program > ADDRESS_SPACE / 2 && bytes.saturating_sub(*program) <= ADDRESS_SPACE
+            }
+            Self::Overlap { .. } | Self::Undefined { .. } | Self::Linked { .. } => false,
+        }
+    }
 }
 
 impl From<wasmparser::Error> for LinkError {

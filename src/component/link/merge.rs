@@ -1,7 +1,7 @@
 //! Renumbers what a module refers to, and takes its parts over.
 
-use wasm_encoder::Function;
 use wasm_encoder::reencode::{Error, Reencode};
+use wasm_encoder::{Function, Instruction};
 
 use super::read::{self, Parts};
 use super::{Defined, FunctionId, Initial, LinkError, Linker, Program, Segment, clamp};
@@ -104,7 +104,12 @@ fn functions(parts: &Parts<'_>, renumber: &mut Renumber) -> Result<Vec<Defined>,
         let mut function: Function = renumber.new_function_with_parsed_locals(body)?;
         let mut operators = body.get_operators_reader()?;
         while !operators.eof() {
-            function.instruction(&renumber.parse_instruction(&mut operators)?);
+            let instruction = renumber.parse_instruction(&mut operators)?;
+            // Valid only for functions that are exported, and exports are dropped.
+            if matches!(instruction, Instruction::RefFunc(_)) {
+                return Err(LinkError::Unsupported { what: "references to functions" });
+            }
+            function.instruction(&instruction);
         }
         functions.push(Defined { ty, body: Some(function) });
     }

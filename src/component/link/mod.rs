@@ -113,6 +113,8 @@ pub struct Linker {
     free: u64,
     /// The largest memory that an added module asks for.
     wanted: u64,
+    /// Where static data and stack of the program end.
+    program: u64,
 }
 
 impl Linker {
@@ -132,6 +134,7 @@ impl Linker {
             foreign_exports: BTreeSet::new(),
             free: 0,
             wanted: 0,
+            program: 0,
         };
         for import in imports {
             let ty = linker.intern(FuncType::new(import.params.clone(), import.results.clone()));
@@ -148,7 +151,9 @@ impl Linker {
     /// What the module is or has that cannot be linked; see [`LinkError`]. No function, global or
     /// data was added then.
     pub fn add_program(&mut self, wasm: &[u8]) -> Result<Program, LinkError> {
-        self.add(wasm)
+        let program = self.add(wasm)?;
+        self.program = self.free;
+        Ok(program)
     }
 
     /// Adds a module that was compiled for a place above what is there: its data and its heap base
@@ -212,6 +217,12 @@ impl Linker {
         clamp(self.free.next_multiple_of(16))
     }
 
+    /// The error of a module that would need so many bytes of memory.
+    #[must_use]
+    pub const fn too_large(&self, bytes: u64) -> LinkError {
+        LinkError::MemoryTooLarge { bytes, program: self.program }
+    }
+
     /// Exports a function.
     pub fn export(&mut self, name: &str, id: FunctionId) {
         self.exports.push((name.to_owned(), id));
@@ -222,15 +233,15 @@ impl Linker {
     ///
     /// # Errors
     ///
-    /// [`LinkError::ExportPresent`] and [`LinkError::MemoryTooLarge`], which are the added modules'
-    /// fault; [`LinkError::Undefined`] and [`LinkError::Linked`], which are the caller's.
+    /// [`LinkError::ExportPresent`], which is the added modules' fault, [`LinkError::MemoryTooLarge`],
+    /// which may be ([`LinkError::is_of_module`] tells); [`LinkError::Undefined`] and [`LinkError::Linked`], which are the caller's.
     pub fn finish(self, memory_bytes: u64) -> Result<Vec<u8>, LinkError> {
         if let Some((name, _)) = self.exports.iter().find(|(name, _)| self.foreign_exports.contains(name)) {
             return Err(LinkError::ExportPresent { name: name.clone() });
         }
         let bytes = memory_bytes.max(self.wanted).max(self.free.next_multiple_of(16));
         if bytes > ADDRESS_SPACE {
-            return Err(LinkError::MemoryTooLarge { bytes });
+            return Err(self.too_large(bytes));
         }
         let wasm = self.encode(bytes.div_ceil(PAGE_BYTES))?;
         match wasmparser::Validator::new().validate_all(&wasm) {

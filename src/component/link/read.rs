@@ -84,7 +84,12 @@ pub(super) fn read(wasm: &[u8]) -> Result<Parts<'_>, LinkError> {
             }
             Payload::GlobalSection(section) => {
                 for global in section {
-                    parts.globals.push(global?);
+                    let global = global?;
+                    // Its value may be valid only through an export, and exports are dropped.
+                    if matches!(global.ty.content_type, ValType::Ref(_)) {
+                        return Err(LinkError::Unsupported { what: "a global that holds a reference" });
+                    }
+                    parts.globals.push(global);
                 }
             }
             Payload::ExportSection(section) => {

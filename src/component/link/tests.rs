@@ -338,7 +338,7 @@ fn the_memory_is_as_large_as_anyone_wants() {
     let mut linker = Linker::new(&[]);
     linker.add_program(&module(MEMORY, 16, ECHO)).unwrap();
     linker.reserve(u32::MAX);
-    assert_eq!(linker.finish(0), Err(LinkError::MemoryTooLarge { bytes: (1 << 32) + 16 }));
+    assert_eq!(linker.finish(0), Err(LinkError::MemoryTooLarge { bytes: (1 << 32) + 16, program: 16 }));
 }
 
 #[test]
@@ -364,6 +364,7 @@ fn what_cannot_be_linked_is_refused_by_name() {
         ("(memory 1)", "several memories"),
         ("(type (struct))", "types other than those of functions"),
         ("(rec (type (func)) (type (func)))", "types other than those of functions"),
+        ("(global funcref (ref.func $x07_solve_v2))", "a global that holds a reference"),
         ("(global $g i32 (i32.const 1)) (data (global.get $g) \"x\")", "an address that is no constant"),
     ];
     for (fields, words) in table {
@@ -379,6 +380,24 @@ fn what_cannot_be_linked_is_refused_by_name() {
         let wasm = module(memory, 16, "");
         assert!(refused(&wasm).to_string().contains(words), "{memory}: {}", refused(&wasm));
     }
+}
+
+#[test]
+fn references_to_functions_are_refused() {
+    let wasm = module(MEMORY, 16, "(drop (ref.func $x07_solve_v2))");
+    assert_eq!(refused(&wasm), LinkError::Unsupported { what: "references to functions" });
+}
+
+#[test]
+fn a_module_is_at_fault_for_what_it_is_and_has() {
+    let of_module = |bytes: u64, program: u64| LinkError::MemoryTooLarge { bytes, program }.is_of_module();
+    assert!(of_module((1 << 32) + 1, (1 << 32) - 65_536));
+    assert!(!of_module((1 << 32) + 1, 1 << 20), "the rest takes more");
+    assert!(!of_module(1 << 40, (1 << 32) - 65_536), "the rest has no room in any case");
+    assert!(refused(b"no module").is_of_module());
+    assert!(!LinkError::Overlap { start: 1, free: 2 }.is_of_module());
+    assert!(!LinkError::Undefined { name: String::new() }.is_of_module());
+    assert!(!LinkError::Linked { reason: String::new() }.is_of_module());
 }
 
 #[test]

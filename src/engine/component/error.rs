@@ -53,8 +53,13 @@ pub enum CallError {
     /// A limit: what the guest wrote is too long.
     #[error("the output is longer than the limit of {limit} bytes")]
     OutputTooLarge {
-        /// Bytes that may be written: of a response's body, of one of a command's streams, or, as
-        /// [`MAX_RESPONSE_HEADER_BYTES`](super::MAX_RESPONSE_HEADER_BYTES), of a response's headers.
+        /// Bytes that may be written: of a response's body, or of one of a command's streams.
+        limit: u64,
+    },
+    /// A limit: the headers of a response are too long, or too many.
+    #[error("the headers of the response are longer than the limit of {limit} bytes")]
+    HeadersTooLarge {
+        /// Bytes that they may have together, each counted as 256 at least.
         limit: u64,
     },
     /// The guest trapped.

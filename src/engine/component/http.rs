@@ -26,9 +26,9 @@ use crate::engine::runtime::Runtime;
 use crate::engine::trap::describe;
 use crate::http::policy::Denial;
 
-/// Bytes that the headers of a response may have, names and values together. A header counts 256
-/// bytes at least, so there are at most 256 of them.
-pub const MAX_RESPONSE_HEADER_BYTES: u64 = 64 * 1024;
+/// Bytes that the headers of a response may have unless a caller says otherwise: what a component
+/// that was built with `component_debug` may send.
+pub const MAX_RESPONSE_HEADER_BYTES: u64 = 128 * 1024;
 
 /// What the smallest header counts.
 const HEADER_BYTES_AT_LEAST: usize = 256;
@@ -52,6 +52,9 @@ pub struct HttpCall {
     pub grant: Grant,
     /// Bytes that the body of the response may have.
     pub max_response_bytes: u64,
+    /// Bytes that the headers of the response may have, names and values together. A header counts
+    /// 256 bytes at least, so that their number is limited as well.
+    pub max_header_bytes: u64,
 }
 
 /// What came of one request.
@@ -90,15 +93,18 @@ impl HttpService {
     pub async fn call(&self, request: Request<Bytes>, call: HttpCall) -> HttpOutcome {
         let runtime = &*self.inner.runtime;
         let started = Instant::now();
-        let store = HostState::new(runtime.limits(), call.grant).and_then(|state| new_store(runtime, state, started));
+        let store = HostState::new(runtime.limits(), call.grant, call.max_header_bytes).and_then(|state| new_store(runtime, state, started));
         let mut store = match store {
             Ok(store) => store,
             Err(error) => {
                 return HttpOutcome { response: Err(error), denials: Vec::new(), sent: false, fuel_used: None };
             }
         };
-        let answer = self.answer(&mut store, request, call.max_response_bytes);
-        let response = in_time(runtime, started, answer).await;
+        let answer = self.answer(&mut store, request, call.max_response_bytes, call.max_header_bytes);
+        let response = in_time(runtime, started, answer).await.map_err(|error| match error {
+            CallError::HeadersTooLarge { .. } => CallError::HeadersTooLarge { limit: call.max_header_bytes },
+            other => other,
+        });
         let (denials, sent) = store.data().gate.record();
         HttpOutcome { response, denials, sent, fuel_used: fuel_used(runtime, &store) }
     }
@@ -108,6 +114,7 @@ impl HttpService {
         store: &mut Store<HostState>,
         request: Request<Bytes>,
         max_bytes: u64,
+        max_header_bytes: u64,
     ) -> Result<Response<Bytes>, CallError> {
         let bodiless = request.method() == Method::HEAD;
         let request = with_authority(request).map(Full::new);
@@ -127,7 +134,7 @@ impl HttpService {
         };
         // Both in one task: a switch between tasks costs more than most handlers take. The guest
         // goes first, so that what stopped it is known before what its end did to the response.
-        let ((), response) = tokio::try_join!(biased; guest, collect(receiver, max_bytes, bodiless))?;
+        let ((), response) = tokio::try_join!(biased; guest, collect(receiver, max_bytes, max_header_bytes, bodiless))?;
         Ok(response)
     }
 }
@@ -154,6 +161,7 @@ type Answer = Result<Response<HyperOutgoingBody>, ErrorCode>;
 async fn collect(
     receiver: oneshot::Receiver<Answer>,
     max_bytes: u64,
+    max_header_bytes: u64,
     bodiless: bool,
 ) -> Result<Response<Bytes>, CallError> {
     let answer = receiver.await.map_err(|_| CallError::NoResponse)?;
@@ -161,16 +169,26 @@ async fn collect(
     if parts.status.is_informational() {
         return Err(CallError::Guest { code: codes::PROTOCOL_ERROR.to_owned() });
     }
-    check_headers(&parts.headers)?;
+    check_headers(&parts.headers, max_header_bytes)?;
     let declared = declared_length(&parts.headers);
     let too_large = || CallError::OutputTooLarge { limit: max_bytes };
     if declared.is_some_and(|length| length > max_bytes) && !bodiless {
         return Err(too_large());
     }
 
+    // A response without a body may tell the length of the one that it would have otherwise.
+    let unsent = bodiless || parts.status == StatusCode::NOT_MODIFIED;
     let mut whole = Gathered::default();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| CallError::Guest { code: codes::PROTOCOL_ERROR.to_owned() })?;
+        let frame = match frame {
+            Ok(frame) => frame,
+            // The engine takes the body that is lacking for a mistake.
+            Err(_) if unsent && declared.is_some() => {
+                whole = Gathered::default();
+                break;
+            }
+            Err(_) => return Err(CallError::Guest { code: codes::PROTOCOL_ERROR.to_owned() }),
+        };
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -181,7 +199,7 @@ async fn collect(
     }
     let body = whole.finish();
     // Only a guest that never finished its body gets here with another length than it declared.
-    let may_differ = body.is_empty() && (bodiless || parts.status == StatusCode::NOT_MODIFIED);
+    let may_differ = body.is_empty() && unsent;
     if declared.is_some_and(|declared| declared != length(body.len())) && !may_differ {
         return Err(CallError::Guest { code: codes::BODY_SIZE.to_owned() });
     }
@@ -196,13 +214,13 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), CallError> {
+fn check_headers(headers: &HeaderMap, limit: u64) -> Result<(), CallError> {
     let bytes = headers.iter().fold(0usize, |sum, (name, value)| {
         let header = name.as_str().len().saturating_add(value.len());
         sum.saturating_add(header.max(HEADER_BYTES_AT_LEAST))
     });
-    if length(bytes) > MAX_RESPONSE_HEADER_BYTES {
-        return Err(CallError::OutputTooLarge { limit: MAX_RESPONSE_HEADER_BYTES });
+    if length(bytes) > limit {
+        return Err(CallError::HeadersTooLarge { limit });
     }
     Ok(())
 }
@@ -252,12 +270,12 @@ mod tests {
             for _ in 0..count {
                 headers.append("x-a", value.clone());
             }
-            check_headers(&headers)
+            check_headers(&headers, 65_536)
         };
         assert_eq!(with(256, 1), Ok(()));
-        assert_eq!(with(257, 1), Err(CallError::OutputTooLarge { limit: MAX_RESPONSE_HEADER_BYTES }));
+        assert_eq!(with(257, 1), Err(CallError::HeadersTooLarge { limit: 65_536 }));
         assert_eq!(with(1, 65_533), Ok(()));
-        assert_eq!(with(1, 65_534), Err(CallError::OutputTooLarge { limit: MAX_RESPONSE_HEADER_BYTES }));
+        assert_eq!(with(1, 65_534), Err(CallError::HeadersTooLarge { limit: 65_536 }));
     }
 
     #[test]

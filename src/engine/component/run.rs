@@ -7,7 +7,6 @@ use wasmtime_wasi_http::FieldMapError;
 
 use super::compile::CodeMap;
 use super::error::CallError;
-use super::http::MAX_RESPONSE_HEADER_BYTES;
 use super::state::{HostState, OutputRefused};
 use crate::engine::error::{SolveError, Trap};
 use crate::engine::limiter::WallTimeElapsed;
@@ -100,7 +99,8 @@ fn exhausted(error: &wasmtime::Error) -> Option<CallError> {
         return Some(CallError::OutputTooLarge { limit: refused.limit });
     }
     if let Some(FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig) = find::<FieldMapError>(error) {
-        return Some(CallError::OutputTooLarge { limit: MAX_RESPONSE_HEADER_BYTES });
+        // Whoever made the call knows the limit.
+        return Some(CallError::HeadersTooLarge { limit: 0 });
     }
     // The pool is sized by the caller's own concurrency.
     find::<PoolConcurrencyLimitError>(error).map(|_| engine_error(error))

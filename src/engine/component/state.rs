@@ -29,6 +29,9 @@ use crate::engine::trap::{describe, one_line};
 /// Handles that a guest may hold at once.
 const MAX_RESOURCES: usize = 1024;
 
+/// Least bytes that a guest may gather in one set of headers: those of the request are one, too.
+const MIN_FIELD_BYTES: usize = 128 * 1024;
+
 /// Most bytes that one write to a captured stream may have.
 const MAX_WRITE_BYTES: usize = 64 * 1024;
 
@@ -53,7 +56,7 @@ impl HostState {
     /// # Errors
     ///
     /// [`CallError::Grant`] if a directory cannot be opened.
-    pub(super) fn new(limits: &Limits, grant: Grant) -> Result<Self, CallError> {
+    pub(super) fn new(limits: &Limits, grant: Grant, max_header_bytes: u64) -> Result<Self, CallError> {
         let wasi = if grant.preopens.is_empty() {
             None
         } else {
@@ -61,7 +64,11 @@ impl HostState {
             preopen(&mut builder, &grant.preopens)?;
             Some(builder.build())
         };
-        Ok(Self::with(limits, grant, wasi))
+        let mut state = Self::with(limits, grant, wasi);
+        // The engine counts more for a header than its bytes; the exact limit is checked at the end.
+        let fields = usize::try_from(max_header_bytes).unwrap_or(usize::MAX);
+        state.http.set_field_size_limit(fields.saturating_mul(2).max(MIN_FIELD_BYTES));
+        Ok(state)
     }
 
     /// The state of a command.
@@ -300,7 +307,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let preopens = vec![Preopen { host: place.path().join("absent"), guest: "data".to_owned(), writable: false }];
         let grant = Grant { preopens, ..Grant::nothing() };
-        let error = HostState::new(&Limits::default(), grant).err().unwrap();
+        let error = HostState::new(&Limits::default(), grant, 0).err().unwrap();
         assert!(matches!(&error, CallError::Grant { reason } if reason.contains("`data`")), "{error:?}");
     }
 }

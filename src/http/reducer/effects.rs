@@ -6,6 +6,7 @@
 use super::fetch::{ALLOW_HOSTS_VARIABLE, AllowHosts, Fetcher, MAX_RESPONSE_BYTES, Rights};
 use super::kv::Store;
 use super::payload;
+use super::until::Until;
 use crate::caps::{Capabilities, ClocksMode};
 use crate::report::diagnostic::clip;
 use crate::report::{Code, Diag};
@@ -32,7 +33,7 @@ pub struct Effects {
 /// What an effect used that may be different the next time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Used {
-    /// A request left for the network.
+    /// A request was sent over the network.
     pub network: bool,
     /// The clock was read.
     pub clock: bool,
@@ -101,13 +102,14 @@ impl Effects {
         std::env::var(ALLOW_HOSTS_VARIABLE).unwrap_or_default()
     }
 
-    /// Carries out one effect for a request that may still receive `left` bytes of payload.
+    /// Carries out one effect for a request that may still receive `left` bytes of payload and has
+    /// time `until` then.
     #[must_use]
-    pub fn perform(&self, request_id: &str, effect: &Effect, left: u64) -> Performed {
+    pub fn perform(&self, request_id: &str, effect: &Effect, left: u64, until: Until<'_>) -> Performed {
         match effect {
             Effect::KvGet(effect) => self.get(effect),
             Effect::KvPut(effect) => self.put(effect),
-            Effect::HttpFetch(effect) => self.fetch(effect, left),
+            Effect::HttpFetch(effect) => self.fetch(effect, left, until),
             Effect::LogEmit(effect) => log(request_id, effect),
             Effect::TimeNow(effect) => self.now(effect),
         }
@@ -144,8 +146,8 @@ impl Effects {
         }
     }
 
-    fn fetch(&self, effect: &HttpEffectHttpFetch, left: u64) -> Performed {
-        let fetched = self.fetcher.fetch(effect, left.min(MAX_RESPONSE_BYTES));
+    fn fetch(&self, effect: &HttpEffectHttpFetch, left: u64, until: Until<'_>) -> Performed {
+        let fetched = self.fetcher.fetch(effect, left.min(MAX_RESPONSE_BYTES), until);
         let mut performed = match fetched.answer {
             Ok(response) => {
                 let bytes = response.body.bytes_len;
@@ -156,7 +158,14 @@ impl Effects {
                 // Where the request may not receive that much, its own limit is what was hit.
                 let over = refused.too_large && left < MAX_RESPONSE_BYTES;
                 let failed = Performed::failed(&effect.id, EffectType::HttpFetch, refused.error, refused.diag);
-                if over { Performed { bytes: left + 1, problem: None, ..failed } } else { failed }
+                if over {
+                    Performed { bytes: left + 1, problem: None, ..failed }
+                } else if fetched.given_up {
+                    // Why the request ends is told by whoever ends it.
+                    Performed { problem: None, ..failed }
+                } else {
+                    failed
+                }
             }
         };
         performed.used.network = fetched.sent;
@@ -207,12 +216,14 @@ mod tests {
     use crate::contract::Contract;
     use crate::contract::validate::violations;
     use serde_json::{Value, json};
+    use std::sync::atomic::AtomicBool;
     use x07_wasm_contracts::types::HttpEffect;
 
     fn perform(effects: &Effects, effect: &Value) -> (Value, Performed) {
         assert_eq!(violations(HttpEffect::INFO, effect), [], "{effect}");
         let effect: Effect = serde_json::from_value(effect.clone()).expect("an effect");
-        let performed = effects.perform("req0", &effect, 1 << 20);
+        let nobody_leaves = AtomicBool::new(false);
+        let performed = effects.perform("req0", &effect, 1 << 20, Until::within(60_000, &nobody_leaves));
         let result = serde_json::to_value(&performed.result).expect("JSON");
         assert_eq!(violations(HttpEffect::INFO, &result), [], "{result}");
         (result, performed)

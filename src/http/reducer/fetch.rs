@@ -1,5 +1,6 @@
 //! `http.fetch`: an outgoing request of a reducer, if it is allowed.
 
+use super::until::Until;
 use super::{headers, payload};
 use crate::caps;
 use crate::engine::component;
@@ -12,14 +13,17 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, Uri};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use x07_wasm_contracts::types::{HttpEffectHttpFetch, HttpResponseEnvelope};
 
 /// The variable that lists the hosts that may be asked when there is no ops profile.
 pub const ALLOW_HOSTS_VARIABLE: &str = "X07_WASM_HTTP_FETCH_ALLOW_HOSTS";
 /// Bytes of the body of one answer, whatever the request may still receive: 1 MiB.
 pub const MAX_RESPONSE_BYTES: u64 = 1 << 20;
-/// How long one request may take, in milliseconds.
+/// How long one request may take at most, in milliseconds.
 const TIMEOUT_MS: u64 = 10_000;
+/// How often it is looked whether anybody still waits.
+const LOOK: Duration = Duration::from_millis(20);
 /// Characters of an error that a document can hold.
 const MAX_ERROR: usize = 4096;
 /// Characters of a URL that a message shows.
@@ -32,10 +36,14 @@ pub struct AllowHosts {
 }
 
 impl AllowHosts {
-    /// Reads a list that is separated by commas. An IPv6 address may stand in brackets.
+    /// Reads a list that is separated by commas. An IPv6 address may stand in brackets, and a name may
+    /// end in a dot: both are taken off, as they are from the host of a request.
     #[must_use]
     pub fn parse(list: &str) -> Self {
-        let bare = |host: &str| host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host).to_owned();
+        let bare = |host: &str| match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
+            Some(address) => address.to_owned(),
+            None => host.strip_suffix('.').unwrap_or(host).to_owned(),
+        };
         Self { hosts: list.split(',').map(str::trim).filter(|h| !h.is_empty()).map(bare).collect() }
     }
 }
@@ -69,8 +77,10 @@ pub struct Fetcher {
 pub struct Fetched {
     /// The answer, or why there is none.
     pub answer: Result<HttpResponseEnvelope, Refused>,
-    /// Whether something left this machine, or at least was meant to.
+    /// Whether there was a connection, and the request was sent over it.
     pub sent: bool,
+    /// Whether it was given up because the time of the whole request is over, or nobody waits.
+    pub given_up: bool,
 }
 
 /// A request without an answer.
@@ -93,27 +103,31 @@ impl Fetcher {
 
     /// Sends the request and waits for the answer, whose body has at most `max_body_bytes`.
     #[must_use]
-    pub fn fetch(&self, effect: &HttpEffectHttpFetch, max_body_bytes: u64) -> Fetched {
+    pub fn fetch(&self, effect: &HttpEffectHttpFetch, max_body_bytes: u64, until: Until<'_>) -> Fetched {
         let request = match request_of(effect) {
             Ok(request) => request,
-            Err(reason) => return Fetched { answer: Err(failed(effect, &reason)), sent: false },
+            Err(reason) => return Fetched { answer: Err(failed(effect, &reason)), sent: false, given_up: false },
         };
-        let witness = Witness { policy: Arc::clone(&self.policy), connects: AtomicBool::new(false) };
-        let limits = FetchLimits { timeout_ms: TIMEOUT_MS, max_response_bytes: max_body_bytes };
-        let mut sent = true;
-        let answer = match wait(client::fetch(request, &witness, limits)) {
-            Ok(response) => envelope(effect, &response).map_err(|reason| failed(effect, &reason)),
-            Err(FetchError::Denied(denial)) => {
-                sent = false;
-                Err(self.denied(effect, &denial))
-            }
-            Err(error) => {
-                sent = witness.connects.load(Ordering::Relaxed);
+        let limits = FetchLimits { timeout_ms: TIMEOUT_MS.min(until.left_ms()), max_response_bytes: max_body_bytes };
+        let sent = AtomicBool::new(false);
+        let exchange = client::fetch_noting(request, &*self.policy, limits, &sent);
+        // The runtime of a listener may end before its requests do, so this has one of its own.
+        let ended = component::block_on(unless_cancelled(exchange, until));
+        let given_up = match &ended {
+            None => true,
+            Some(Err(FetchError::Timeout { .. })) => until.has_passed(),
+            Some(_) => false,
+        };
+        let answer = match ended {
+            None => Err(failed(effect, "nobody waits for the response any more")),
+            Some(Ok(response)) => envelope(effect, &response).map_err(|reason| failed(effect, &reason)),
+            Some(Err(FetchError::Denied(denial))) => Err(self.denied(effect, &denial)),
+            Some(Err(error)) => {
                 let too_large = matches!(error, FetchError::TooLarge { .. });
                 Err(Refused { too_large, ..failed(effect, &error.to_string()) })
             }
         };
-        Fetched { answer, sent }
+        Fetched { answer, sent: sent.load(Ordering::Relaxed), given_up }
     }
 
     fn denied(&self, effect: &HttpEffectHttpFetch, denial: &Denial) -> Refused {
@@ -144,12 +158,17 @@ fn shown(effect: &HttpEffectHttpFetch) -> String {
     clip(effect.url.clone(), MAX_SHOWN)
 }
 
-/// Waits for a future. A request of a listener is worked on by a thread of the server's runtime that
-/// may block; elsewhere there is no runtime yet.
-fn wait<F: Future>(future: F) -> F::Output {
-    match tokio::runtime::Handle::try_current() {
-        Ok(handle) => handle.block_on(future),
-        Err(_) => component::block_on(future),
+/// The output of a future; `None` once nobody waits for it.
+async fn unless_cancelled<F: Future>(future: F, until: Until<'_>) -> Option<F::Output> {
+    let cancelled = async {
+        while !until.is_cancelled() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = cancelled => None,
     }
 }
 
@@ -190,24 +209,6 @@ fn envelope(effect: &HttpEffectHttpFetch, response: &Response<Bytes>) -> Result<
         headers: headers::listed(response.headers()),
         body: payload::encode(response.body()),
     })
-}
-
-/// Passes the questions of the client on to the policy, and sees whether a connection was allowed.
-struct Witness {
-    policy: Arc<dyn OutgoingPolicy>,
-    connects: AtomicBool,
-}
-
-impl OutgoingPolicy for Witness {
-    fn check(&self, target: &Target) -> Result<(), DenialReason> {
-        self.policy.check(target)
-    }
-
-    fn check_address(&self, target: &Target, address: IpAddr) -> Result<(), DenialReason> {
-        self.policy.check_address(target, address)?;
-        self.connects.store(true, Ordering::Relaxed);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn hosts_of_the_variable_are_exact_and_ports_are_free() {
-        let policy = AllowHosts::parse(" example.com, ,[::1],Localhost ");
+        let policy = AllowHosts::parse(" example.com., ,[::1],Localhost ");
         let ask = |host: &str, port: u16| {
             policy.check(&Target { scheme: "http".to_owned(), host: host.to_owned(), port }).is_ok()
         };
@@ -294,10 +295,38 @@ mod tests {
     #[test]
     fn without_a_grant_nothing_is_sent() {
         let fetcher = Fetcher::new(Arc::new(AllowHosts::default()), Rights::Variable);
-        let fetched = fetcher.fetch(&effect("GET", "http://example.com/"), MAX_RESPONSE_BYTES);
+        let nobody_leaves = AtomicBool::new(false);
+        let until = Until::within(60_000, &nobody_leaves);
+        let fetched = fetcher.fetch(&effect("GET", "http://example.com/"), MAX_RESPONSE_BYTES, until);
         let refused = fetched.answer.expect_err("refused");
-        assert!(!fetched.sent);
+        assert!(!fetched.sent && !fetched.given_up);
         assert!(refused.error.contains(ALLOW_HOSTS_VARIABLE), "{}", refused.error);
         assert_eq!(refused.diag.code().map(Code::as_str), Some("X07WASM_HTTP_EFFECT_HTTP_FETCH_FAILED"));
+    }
+
+    #[test]
+    fn it_waits_no_longer_than_anybody_waits_for_it() {
+        // It takes connections and never answers.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", silent.local_addr().expect("an address"));
+        let fetcher = Fetcher::new(Arc::new(AllowHosts::parse("127.0.0.1")), Rights::Variable);
+        let gone = AtomicBool::new(true);
+        let fetched = fetcher.fetch(&effect("GET", &url), MAX_RESPONSE_BYTES, Until::within(60_000, &gone));
+        assert!(fetched.given_up && fetched.answer.is_err());
+        let nobody_leaves = AtomicBool::new(false);
+        let fetched = fetcher.fetch(&effect("GET", &url), MAX_RESPONSE_BYTES, Until::within(100, &nobody_leaves));
+        assert!(fetched.given_up && fetched.sent && fetched.answer.is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_connected_to_was_sent_nothing() {
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", closed.local_addr().expect("an address"));
+        drop(closed);
+        let fetcher = Fetcher::new(Arc::new(AllowHosts::parse("127.0.0.1")), Rights::Variable);
+        let nobody_leaves = AtomicBool::new(false);
+        let until = Until::within(60_000, &nobody_leaves);
+        let fetched = fetcher.fetch(&effect("GET", &url), MAX_RESPONSE_BYTES, until);
+        assert!(!fetched.sent && !fetched.given_up && fetched.answer.is_err());
     }
 }

@@ -29,6 +29,12 @@ impl Findings {
         diags.into_iter().for_each(|diag| self.push(diag));
     }
 
+    /// How many are not kept.
+    #[must_use]
+    pub fn omitted(&self) -> u64 {
+        self.counts.values().map(|count| count.saturating_sub(MAX_OF_A_CODE)).sum()
+    }
+
     /// The diagnostics for the report. The last of a code says how many more there were.
     #[must_use]
     pub fn finish(self) -> Vec<Diag> {
@@ -64,6 +70,7 @@ mod tests {
                 findings.push(Diag::new(Code::HttpReducerCallFailed, format!("call {n}")));
             }
         }
+        assert_eq!(findings.omitted(), 50);
         let list: Vec<_> = findings.finish().into_iter().map(Diag::build).collect();
         assert_eq!(list.len(), 102);
         assert_eq!((list[0].message.as_str(), list[1].message.as_str()), ("line 0", "call 0"));

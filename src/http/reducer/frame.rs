@@ -1,5 +1,6 @@
 //! The two documents of a call: what a reducer is given, and what it returns.
 
+use super::size::Size;
 use crate::contract::Contract;
 use crate::contract::load::{self, LoadError};
 use crate::contract::validate;
@@ -11,6 +12,9 @@ use x07_wasm_contracts::types::{HttpDispatch, HttpFrame};
 const EFFECT_TYPES: [&str; 5] = ["http.fetch", "kv.get", "kv.put", "log.emit", "time.now"];
 /// Problems of one document that are reported.
 const MAX_PROBLEMS: usize = 20;
+/// Levels of lists and objects in a frame. Its state becomes part of the next dispatch, which becomes
+/// part of traces and incidents, and those are read with 256 levels at most.
+const MAX_LEVELS: u64 = 250;
 
 /// What a reducer is given for a call.
 #[must_use]
@@ -65,6 +69,10 @@ pub struct NoFrame {
 /// Every problem of the output.
 pub fn read(name: &str, output: &[u8]) -> Result<Frame, NoFrame> {
     let error = match load::from_bytes::<HttpFrame>(name, output) {
+        Ok(loaded) if Size::of(&loaded.value, 0).levels > MAX_LEVELS => {
+            // No value: what quotes it could not be read.
+            return Err(NoFrame { problems: vec![too_deep(name)], value: None });
+        }
         Ok(loaded) => return Ok(Frame { document: loaded.document, value: loaded.value }),
         Err(error) => error,
     };
@@ -78,6 +86,13 @@ pub fn read(name: &str, output: &[u8]) -> Result<Frame, NoFrame> {
 }
 
 const CODES: DocumentCodes = DocumentCodes::all(Code::HttpFrameSchemaInvalid);
+
+fn too_deep(name: &str) -> Diag {
+    let message = format!(
+        "the frame of {name} is nested deeper than {MAX_LEVELS} levels, so that no trace could hold it; keep the state flatter"
+    );
+    Diag::new(Code::HttpFrameSchemaInvalid, message).data("instance_path", "").data("rule", "depth")
+}
 
 /// Effects of a type that does not exist. The schema only says that they fit none of its forms.
 fn unknown_effects(name: &str, frame: &Value) -> Vec<Diag> {
@@ -117,6 +132,22 @@ mod tests {
         let written = frame(json!([]));
         let read = read("call 1", &canonical::compact(&written)).expect("a frame");
         assert_eq!(canonical::compact(&read.value), canonical::compact(&written));
+    }
+
+    #[test]
+    fn a_frame_is_no_deeper_than_a_trace_can_hold() {
+        let nested = |levels: usize| {
+            // The frame and its state are two levels of their own.
+            let inner = (2..levels).fold(Value::Null, |inner, _| json!([inner]));
+            let mut deep = frame(json!([]));
+            deep["state"] = json!({ "n": inner });
+            canonical::compact(&deep)
+        };
+        assert!(read("call 1", &nested(250)).is_ok());
+        let refused = read("call 1", &nested(251)).expect_err("no frame");
+        assert!(refused.value.is_none());
+        assert_eq!(codes(&nested(251)), ["X07WASM_HTTP_FRAME_SCHEMA_INVALID"]);
+        assert!(codes(&nested(300)).iter().all(|c| *c == "X07WASM_HTTP_FRAME_SCHEMA_INVALID"));
     }
 
     #[test]

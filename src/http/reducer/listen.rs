@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What a caller may choose about the listener. Everything else is the same for every reducer.
 #[derive(Clone, Copy, Debug)]
@@ -58,19 +58,29 @@ struct Shared {
     host: Host,
     incidents: Incidents,
     session: Mutex<Session>,
+    /// Requests that are worked on, also where the server has given them up.
+    workers: Mutex<u64>,
+    /// Told when there are none any more.
+    idle: Condvar,
 }
 
 impl ReducerService {
     /// A service around a reducer; what it remembers goes into `session`.
     #[must_use]
     pub fn new(host: Host, incidents: Incidents, session: Session) -> Self {
-        Self { shared: Arc::new(Shared { host, incidents, session: Mutex::new(session) }) }
+        let (session, workers, idle) = (Mutex::new(session), Mutex::new(0), Condvar::new());
+        Self { shared: Arc::new(Shared { host, incidents, session, workers, idle }) }
     }
 
-    /// Takes what was remembered so far.
+    /// Takes what was remembered, once the server has ended. Requests that it has given up are waited
+    /// for: they end with the call of the reducer that they are in, or at once where they wait for
+    /// another server, and what they did belongs to the report.
     #[must_use]
-    pub fn take_session(&self) -> Session {
-        std::mem::take(&mut *self.shared.session())
+    pub fn end(&self) -> Session {
+        let shared = &*self.shared;
+        let workers = shared.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(shared.idle.wait_while(workers, |workers| *workers > 0).unwrap_or_else(PoisonError::into_inner));
+        std::mem::take(&mut *shared.session())
     }
 }
 
@@ -89,9 +99,9 @@ impl Service for ReducerService {
             // client goes away, this future is dropped, and the work ends at the next step.
             let cancelled = Arc::new(AtomicBool::new(false));
             let _given_up = SetOnDrop(Arc::clone(&cancelled));
-            let working = Arc::clone(&shared);
+            let worker = Worker::begin(&shared);
             let index = info.index;
-            match tokio::task::spawn_blocking(move || working.answer(index, &request, &cancelled)).await {
+            match tokio::task::spawn_blocking(move || worker.answer(index, &request, &cancelled)).await {
                 Ok(answer) => answer,
                 Err(error) => shared.lost(&info.id, &error.to_string()),
             }
@@ -107,7 +117,7 @@ impl Shared {
     fn answer(&self, index: u64, request: &Request, cancelled: &AtomicBool) -> Answer {
         let mut outcome = self.host.answer(request, cancelled);
         if outcome.cancelled {
-            self.session().abandoned(&outcome);
+            self.session().abandoned(outcome);
             return Answer { response: envelope::internal_error(), fault: None };
         }
         let response = sendable(&mut outcome);
@@ -116,8 +126,8 @@ impl Shared {
             Some(_) => session::judged(request, &mut outcome),
             None => envelope::no_summary(StatusCode::INTERNAL_SERVER_ERROR),
         };
-        let incident = self.incidents.leave(request, &outcome);
-        self.session().finished(index, summary, outcome, incident);
+        let left = self.incidents.leave(request, &outcome);
+        self.session().finished(index, summary, outcome, left);
         Answer { response: response.unwrap_or_else(envelope::internal_error), fault }
     }
 
@@ -142,6 +152,30 @@ fn sendable(outcome: &mut Outcome) -> Option<Response<Bytes>> {
         Err(problem) => {
             outcome.fail_last(problem);
             None
+        }
+    }
+}
+
+/// A request that is worked on, until this is dropped.
+struct Worker(Arc<Shared>);
+
+impl Worker {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        *shared.workers.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Self(Arc::clone(shared))
+    }
+
+    fn answer(&self, index: u64, request: &Request, cancelled: &AtomicBool) -> Answer {
+        self.0.answer(index, request, cancelled)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let mut workers = self.0.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        *workers = workers.saturating_sub(1);
+        if *workers == 0 {
+            self.0.idle.notify_all();
         }
     }
 }

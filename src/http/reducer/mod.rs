@@ -9,6 +9,8 @@
 //! | [`effects`] | what may be asked of the host; [`kv`] and [`fetch`] do the larger part of it |
 //! | [`payload`], [`headers`], [`envelope`] | between HTTP and documents |
 //! | [`stdin`], [`listen`] | where requests come from |
+//! | [`until`] | how long a request is worked on |
+//! | [`kept`], [`size`] | the steps that are kept of a request, and what they take |
 //! | [`session`], [`findings`] | what a command remembers of them |
 //! | [`trace`], [`replay`], [`consistency`] | recorded calls: writing, repeating, checking them |
 //! | [`incident`], [`regress`] | what a failure leaves behind, and a test made of it |
@@ -27,6 +29,7 @@ pub mod findings;
 pub mod frame;
 pub mod headers;
 pub mod incident;
+pub mod kept;
 pub mod kv;
 pub mod listen;
 pub mod payload;
@@ -34,6 +37,8 @@ pub mod regress;
 pub mod replay;
 pub mod runner;
 pub mod session;
+pub mod size;
 pub mod stdin;
 pub mod steps;
 pub mod trace;
+pub mod until;

@@ -3,13 +3,13 @@
 use crate::compiler::emit::sites::SiteTable;
 use crate::contract::digest;
 use crate::contract::files::{Files, MAX_ARTIFACT_BYTES, shown};
-use crate::engine::{CacheSource, MAX_CONCURRENCY, Runtime, SolveCall, SolveModule};
+use crate::engine::{MAX_CONCURRENCY, Runtime, SolveCall, SolveModule};
 use crate::report::diagnostic::unreadable;
 use crate::report::{Code, Diag};
 use crate::solve::explain::{self, LimitsOf};
 use crate::solve::limits::{Overrides, engine_config};
 use crate::solve::sites::site_table;
-use crate::wasm_profile::{DEFAULT_INDEX, Selection, select};
+use crate::wasm_profile::{Selection, select};
 use std::path::Path;
 use x07_wasm_contracts::types::WasmRuntimeLimitsInstanceAllocator as Allocator;
 use x07_wasm_contracts::types::{FileDigest, Location, WasmProfile, WasmRuntimeLimits};
@@ -17,7 +17,7 @@ use x07_wasm_contracts::types::{FileDigest, Location, WasmProfile, WasmRuntimeLi
 /// Stack for wasm frames where the profile leaves it to the host: 2 MiB.
 const DEFAULT_STACK_BYTES: u64 = 2 << 20;
 
-/// How a reducer is to be run. Limits that are not given are those of the default wasm profile.
+/// How a reducer is to be run. Limits that are not given are those of the wasm profile.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Limits of the engine.
@@ -30,6 +30,8 @@ pub struct Settings {
     pub code_cache: bool,
     /// Calls that may be under way at a time.
     pub concurrency: u32,
+    /// Milliseconds that a request may take, and so each of its calls, whatever their own limit is.
+    pub request_ms: Option<u64>,
 }
 
 /// The codes under which a command reports what keeps a reducer from being called.
@@ -73,6 +75,8 @@ pub struct Runner {
     sites: Option<SiteTable>,
     arena_cap: u32,
     max_output: u32,
+    /// Milliseconds for a call, where the limit of a request is the lower one.
+    request_ms: Option<u64>,
     failed: Code,
 }
 
@@ -90,9 +94,15 @@ pub struct Prepared {
 impl Runner {
     /// Selects the profile, sets up an engine and compiles the module.
     #[must_use]
-    pub fn prepare(files: &mut Files, module: &Module, settings: &Settings, codes: RunnerCodes) -> Prepared {
+    pub fn prepare(
+        files: &mut Files,
+        module: &Module,
+        selection: &Selection<'_>,
+        settings: &Settings,
+        codes: RunnerCodes,
+    ) -> Prepared {
         let mut prepared = Prepared { runner: None, limits: None, diags: Vec::new() };
-        match Self::make(files, module, settings, codes, &mut prepared) {
+        match Self::make(files, module, selection, settings, codes, &mut prepared) {
             Ok(runner) => prepared.runner = runner,
             Err(problems) => prepared.diags.extend(problems),
         }
@@ -102,19 +112,20 @@ impl Runner {
     fn make(
         files: &mut Files,
         module: &Module,
+        selection: &Selection<'_>,
         settings: &Settings,
         codes: RunnerCodes,
         prepared: &mut Prepared,
     ) -> Result<Option<Self>, Vec<Diag>> {
-        let selection = Selection { id: None, file: None, index: Path::new(DEFAULT_INDEX) };
-        let selected = select(files, &selection, Code::ProfileLoadFailed, &mut prepared.diags)?;
+        let selected = select(files, selection, Code::WasmProfileLoadFailed, &mut prepared.diags)?;
         let profile = &selected.profile;
         let mut config = engine_config(&profile.runtime, settings.overrides, DEFAULT_STACK_BYTES, selected.builtin)
-            .map_err(|e| vec![Diag::new(Code::CliArgsInvalid, e.to_string()).data("stage", "limits")])?;
+            .map_err(|e| vec![Diag::new(Code::CliArgsInvalid, e.to_string()).data("stage", "limits")])?
+            .with_user_cache(settings.code_cache);
         config.concurrency = settings.concurrency.clamp(1, MAX_CONCURRENCY);
-        if settings.code_cache && config.cache.is_none() {
-            config.cache = Some(CacheSource::UserDefault);
-        }
+        let own = config.limits.wall_ms;
+        let request_ms = settings.request_ms.filter(|ms| own.is_none_or(|own| own > *ms));
+        config.limits.wall_ms = request_ms.or(own);
         prepared.limits = Some(WasmRuntimeLimits {
             max_fuel: config.limits.fuel,
             max_memory_bytes: config.limits.memory_bytes,
@@ -135,6 +146,7 @@ impl Runner {
             sites: site_table(bytes),
             arena_cap,
             max_output,
+            request_ms,
             failed: codes.call,
         }))
     }
@@ -149,7 +161,13 @@ impl Runner {
             Ok(output) => Ok(output.bytes),
             Err(failure) => {
                 let explained = explain::solve_error(&failure.kind, self.sites.as_ref(), LimitsOf::Options);
-                Err(limit_or(explained.diag, self.failed))
+                let diag = limit_or(explained.diag, self.failed);
+                Err(match self.request_ms {
+                    Some(ms) if diag.code() == Some(Code::BudgetExceededWalltime) => diag.note(format!(
+                        "the whole request has {ms} ms, and so has this call; --max-wall-ms-per-request sets that limit"
+                    )),
+                    _ => diag,
+                })
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Requests as lines of JSON.
 
+use super::payload::{self, PayloadError};
 use super::steps::Request;
 use crate::contract::load::{self, LoadError};
 use crate::report::{Code, Diag, DocumentCodes};
@@ -35,18 +36,22 @@ pub fn requests(text: &[u8], max_body_bytes: u64) -> (Vec<Request>, Vec<Diag>) {
 /// A problem of one line.
 enum Bad {
     Document(load::DocumentProblem),
-    Body { stated: u64, limit: u64 },
+    Body(PayloadError),
+    Large { bytes: u64, limit: u64 },
 }
 
 fn request(line: &[u8], max_body_bytes: u64) -> Result<Request, Vec<Bad>> {
-    match load::from_bytes::<HttpRequestEnvelope>(NAME, line) {
-        Ok(loaded) if loaded.document.body.bytes_len > max_body_bytes => {
-            Err(vec![Bad::Body { stated: loaded.document.body.bytes_len, limit: max_body_bytes }])
-        }
-        Ok(loaded) => Ok(Request { id: loaded.document.id, envelope: loaded.value }),
-        Err(LoadError::Problems(problems)) => Err(problems.into_iter().map(Bad::Document).collect()),
+    let loaded = match load::from_bytes::<HttpRequestEnvelope>(NAME, line) {
+        Ok(loaded) => loaded,
+        Err(LoadError::Problems(problems)) => return Err(problems.into_iter().map(Bad::Document).collect()),
         // Bytes in memory can always be read.
-        Err(LoadError::Read(_)) => Err(Vec::new()),
+        Err(LoadError::Read(_)) => return Err(Vec::new()),
+    };
+    // What a body says about its length is only believed once that was looked at.
+    match payload::decode(&loaded.document.body).map(|body| body.len() as u64) {
+        Err(error) => Err(vec![Bad::Body(error)]),
+        Ok(bytes) if bytes > max_body_bytes => Err(vec![Bad::Large { bytes, limit: max_body_bytes }]),
+        Ok(_) => Ok(Request { id: loaded.document.id, envelope: loaded.value }),
     }
 }
 
@@ -62,16 +67,20 @@ impl Bad {
                 }
                 CODES.problem(&format!("the request in line {number} of"), &problem)
             }
-            Self::Body { stated, limit } => Diag::new(
-                CODES.schema,
-                format!(
-                    "the request in line {number} of {NAME} at /body/bytes_len: the body has {stated} bytes, and {limit} are allowed; raise --max-request-bytes"
-                ),
-            )
-            .data("instance_path", "/body/bytes_len"),
+            Self::Body(error) => unfit(number, &format!("the body does not decode: {error}")),
+            Self::Large { bytes, limit } => unfit(
+                number,
+                &format!("the body has {bytes} bytes, and {limit} are allowed; raise --max-request-bytes"),
+            ),
         };
         diag.data("line", number)
     }
+}
+
+/// A body that the schema allows and the loop does not.
+fn unfit(number: usize, why: &str) -> Diag {
+    Diag::new(CODES.schema, format!("the request in line {number} of {NAME} at /body: {why}"))
+        .data("instance_path", "/body")
 }
 
 #[cfg(test)]
@@ -79,9 +88,13 @@ mod tests {
     use super::*;
     use x07_wasm_contracts::types::Location;
 
-    fn line(id: &str, bytes_len: u64) -> String {
+    fn line(id: &str, bytes_len: usize) -> String {
+        with_body(id, &format!(r#""bytes_len":{bytes_len},"text":"{}""#, "x".repeat(bytes_len)))
+    }
+
+    fn with_body(id: &str, body: &str) -> String {
         format!(
-            r#"{{"schema_version":"x07.http.request.envelope@0.1.0","id":"{id}","method":"GET","path":"/","headers":[],"body":{{"bytes_len":{bytes_len}}}}}"#
+            r#"{{"schema_version":"x07.http.request.envelope@0.1.0","id":"{id}","method":"GET","path":"/","headers":[],"body":{{{body}}}}}"#
         )
     }
 
@@ -111,6 +124,31 @@ mod tests {
                 ("X07WASM_HTTP_SERVE_STDIN_JSON_INVALID", 7),
             ]
         );
+    }
+
+    #[test]
+    fn bodies_must_be_what_they_say() {
+        for (body, part) in [
+            (r#""bytes_len":0,"text":"much more than that""#, "bytes_len"),
+            (r#""bytes_len":5,"text":"y""#, "bytes_len"),
+            (r#""bytes_len":5"#, "base64"),
+            (r#""bytes_len":5,"base64":"!!!""#, "base64"),
+            (r#""bytes_len":11,"text":"yyyyyyyyyyy""#, "--max-request-bytes"),
+        ] {
+            let (requests, problems) = requests(with_body("a", body).as_bytes(), 10);
+            assert!(requests.is_empty(), "{body}");
+            let diag = problems.into_iter().next().expect("a problem").build();
+            assert_eq!(diag.code, "X07WASM_HTTP_SERVE_REQUEST_ENVELOPE_SCHEMA_INVALID");
+            assert!(
+                diag.message.contains("line 1 of <stdin> at /body: ") && diag.message.contains(part),
+                "{}",
+                diag.message
+            );
+            assert_eq!(diag.data.expect("data")["instance_path"], "/body");
+        }
+        let (requests, _) =
+            requests(with_body("a", r#""bytes_len":1,"base64":"YQ==","text":"ignored""#).as_bytes(), 10);
+        assert_eq!(requests.len(), 1);
     }
 
     #[test]

@@ -2,11 +2,13 @@
 
 use super::effects::{Effects, Used};
 use super::frame::{self, Frame};
+use super::kept::Steps;
 use super::runner::Runner;
+use super::until::Until;
 use crate::contract::json::canonical;
 use crate::report::{Code, Diag};
 use serde_json::Value;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use x07_wasm_contracts::types::{HttpEffectEffectRequest as Effect, HttpResponseEnvelope};
 
 /// Failed effects of one request that are reported; the reducer gets all results.
@@ -19,6 +21,8 @@ pub struct LoopLimits {
     pub max_steps: u32,
     /// Bytes of payload in the results of all effects.
     pub max_result_bytes: u64,
+    /// Milliseconds for all calls and effects together.
+    pub max_wall_ms: u64,
 }
 
 /// A reducer with everything that it needs to answer requests. It can be used from several threads
@@ -68,8 +72,8 @@ pub struct Failure {
 pub struct Outcome {
     /// The response, if there is one.
     pub response: Option<HttpResponseEnvelope>,
-    /// All calls that returned a frame, in order.
-    pub steps: Vec<Step>,
+    /// The calls that returned a frame, in order.
+    pub steps: Steps,
     /// What went wrong. A request with failed effects can have a response all the same.
     pub problems: Vec<Diag>,
     /// The first problem and its place.
@@ -81,10 +85,12 @@ pub struct Outcome {
 }
 
 impl Host {
-    /// Answers a request. It is given up between two calls or effects once `cancelled` is set.
+    /// Answers a request. It is given up between two calls, or in an effect that waits, once
+    /// `cancelled` is set.
     #[must_use]
     pub fn answer(&self, request: &Request, cancelled: &AtomicBool) -> Outcome {
-        let mut run = Run { host: self, request, cancelled, received: 0, outcome: Outcome::default() };
+        let until = Until::within(self.limits.max_wall_ms, cancelled);
+        let mut run = Run { host: self, request, until, received: 0, outcome: Outcome::default() };
         run.all();
         run.outcome
     }
@@ -98,7 +104,7 @@ impl Outcome {
                 Some(last) => (last.env.clone(), Some(last.frame.clone())),
                 None => (Value::Null, None),
             };
-            let (step, error) = (self.steps.len().saturating_sub(1), problem.clone().build().message);
+            let (step, error) = (self.steps.count().saturating_sub(1), problem.clone().build().message);
             self.failure = Some(Failure { step, env, frame, error });
         }
         self.problems.push(problem);
@@ -109,7 +115,7 @@ impl Outcome {
 struct Run<'a> {
     host: &'a Host,
     request: &'a Request,
-    cancelled: &'a AtomicBool,
+    until: Until<'a>,
     /// Bytes of payload in the results so far.
     received: u64,
     outcome: Outcome,
@@ -127,9 +133,9 @@ impl Run<'_> {
             let Some(frame) = self.call(step, &env) else { return };
             state = frame.value.get("state").cloned().unwrap_or(Value::Null);
             self.outcome.steps.push(Step { env, frame: frame.value });
-            if frame.document.response.is_some() {
+            if let Some(response) = frame.document.response {
                 // With a response the request is over, whatever else the frame asks for.
-                self.outcome.response = frame.document.response;
+                self.respond(step, response);
                 return;
             }
             match self.effects(step, &frame.document.effects) {
@@ -145,7 +151,23 @@ impl Run<'_> {
                 self.request.id
             ),
         );
-        self.fail(self.outcome.steps.len().saturating_sub(1), problem.data("max_effect_steps", steps));
+        self.fail(self.outcome.steps.count().saturating_sub(1), problem.data("max_effect_steps", steps));
+    }
+
+    /// Takes the response of a step, which must be one to this request: a reducer that mixes requests
+    /// up must not give one client what another one asked for.
+    fn respond(&mut self, step: usize, response: HttpResponseEnvelope) {
+        if response.request_id == self.request.id {
+            self.outcome.response = Some(response);
+            return;
+        }
+        let message = format!(
+            "the frame of call {} of the request {} at /response/request_id: the response is for {:?}; give it the id of the request",
+            step + 1,
+            self.request.id,
+            response.request_id
+        );
+        self.fail(step, Diag::new(Code::HttpFrameSchemaInvalid, message).data("instance_path", "/response/request_id"));
     }
 
     /// One call of the reducer; a failure is noted and ends the request.
@@ -172,16 +194,16 @@ impl Run<'_> {
         }
     }
 
-    /// Carries out the effects of a step; `None` when the request is over.
+    /// Carries out the effects of the last step; `None` when the request is over.
     fn effects(&mut self, step: usize, effects: &[Effect]) -> Option<Vec<Value>> {
         let limit = self.host.limits.max_result_bytes;
         let mut results = Vec::with_capacity(effects.len());
         for effect in effects {
-            if self.is_cancelled() {
+            if self.is_over(step) {
                 return None;
             }
             let left = limit.saturating_sub(self.received);
-            let performed = self.host.effects.perform(&self.request.id, effect, left);
+            let performed = self.host.effects.perform(&self.request.id, effect, left, self.until);
             self.outcome.used.add(performed.used);
             if let Some(problem) = performed.problem {
                 self.effect_failed(step, problem);
@@ -202,7 +224,7 @@ impl Run<'_> {
             // A result is made of strings, numbers and flags: nothing in it cannot be JSON.
             results.push(serde_json::to_value(performed.result).unwrap_or(Value::Null));
         }
-        Some(results)
+        (!self.is_over(step)).then_some(results)
     }
 
     fn effect_failed(&mut self, step: usize, problem: Diag) {
@@ -211,9 +233,9 @@ impl Run<'_> {
         }
     }
 
-    /// Notes a problem of a step that returned a frame.
+    /// Notes a problem of the last step, which returned a frame.
     fn fail(&mut self, step: usize, problem: Diag) {
-        let (env, frame) = match self.outcome.steps.get(step) {
+        let (env, frame) = match self.outcome.steps.last() {
             Some(done) if self.outcome.failure.is_none() => (done.env.clone(), Some(done.frame.clone())),
             _ => (Value::Null, None),
         };
@@ -232,8 +254,24 @@ impl Run<'_> {
     }
 
     fn is_cancelled(&mut self) -> bool {
-        let cancelled = self.cancelled.load(Ordering::Relaxed);
-        self.outcome.cancelled |= cancelled;
-        cancelled
+        self.outcome.cancelled |= self.until.is_cancelled();
+        self.outcome.cancelled
+    }
+
+    /// Whether there is no time for anything more after the last step.
+    fn is_over(&mut self, step: usize) -> bool {
+        if self.is_cancelled() {
+            return true;
+        }
+        if !self.until.has_passed() {
+            return false;
+        }
+        let ms = self.host.limits.max_wall_ms;
+        let message = format!(
+            "the request {} was not answered in {ms} ms; raise --max-wall-ms-per-request if it needs longer",
+            self.request.id
+        );
+        self.fail(step, Diag::new(Code::BudgetExceededWalltime, message).data("max_wall_ms_per_request", ms));
+        true
     }
 }

@@ -1,5 +1,7 @@
 //! Traces: what a reducer was given and what it returned, call by call, for replay.
 
+use super::kept::{MOST, Steps};
+use super::size::Size;
 use super::steps::Step;
 use crate::contract::json::{canonical, pointer};
 use serde_json::{Value, json};
@@ -7,11 +9,6 @@ use std::collections::BTreeMap;
 
 /// Largest trace that is read or written: 64 MiB.
 pub const MAX_TRACE_BYTES: u64 = 64 << 20;
-/// Bytes that are recorded at most. A trace is written with indentation, which takes room, too.
-const MAX_RECORDED_BYTES: u64 = 16 << 20;
-/// JSON values that are recorded at most: the reader of documents takes 400 000.
-const MAX_RECORDED_VALUES: u64 = 300_000;
-
 /// A trace of these steps.
 #[must_use]
 pub fn document<'s>(steps: impl IntoIterator<Item = &'s Step>) -> Value {
@@ -24,26 +21,21 @@ pub fn document<'s>(steps: impl IntoIterator<Item = &'s Step>) -> Value {
 #[derive(Debug, Default)]
 pub struct Recording {
     requests: BTreeMap<u64, Vec<Step>>,
-    bytes: u64,
-    values: u64,
+    size: Size,
     left_out: u64,
 }
 
 impl Recording {
-    /// Records the steps of the `index`-th request, or counts it as left out when the trace would
-    /// become too large.
-    pub fn add(&mut self, index: u64, steps: &[Step]) {
-        let (mut bytes, mut values) = (self.bytes, self.values);
-        for step in steps {
-            measure(&step.env, &mut bytes, &mut values);
-            measure(&step.frame, &mut bytes, &mut values);
-        }
-        if bytes > MAX_RECORDED_BYTES || values > MAX_RECORDED_VALUES {
+    /// Records the steps of the `index`-th request, or counts it as left out when some of them were
+    /// not kept or the trace would become too large.
+    pub fn add(&mut self, index: u64, steps: Steps) {
+        let size = self.size.and(steps.size());
+        if steps.left_out() > 0 || !size.fits(MOST) {
             self.left_out += 1;
             return;
         }
-        (self.bytes, self.values) = (bytes, values);
-        self.requests.insert(index, steps.to_vec());
+        self.size = size;
+        self.requests.insert(index, steps.into_kept());
     }
 
     /// Requests that did not fit.
@@ -56,24 +48,6 @@ impl Recording {
     #[must_use]
     pub fn document(&self) -> Value {
         document(self.requests.values().flatten())
-    }
-}
-
-/// Adds about the bytes and exactly the JSON values that a value takes.
-fn measure(value: &Value, bytes: &mut u64, values: &mut u64) {
-    // Documents that come from outside are at most 256 levels deep.
-    *values += 1;
-    *bytes += 8;
-    match value {
-        Value::String(text) => *bytes += text.len() as u64,
-        Value::Array(items) => items.iter().for_each(|item| measure(item, bytes, values)),
-        Value::Object(members) => {
-            for (name, member) in members {
-                *bytes += name.len() as u64;
-                measure(member, bytes, values);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -117,11 +91,17 @@ mod tests {
         }
     }
 
+    fn steps(list: impl IntoIterator<Item = Step>) -> Steps {
+        let mut steps = Steps::default();
+        list.into_iter().for_each(|step| steps.push(step));
+        steps
+    }
+
     #[test]
     fn a_trace_is_valid_and_in_the_order_of_requests() {
         let mut recording = Recording::default();
-        recording.add(1, &[step("second", ""), step("second", "")]);
-        recording.add(0, &[step("first", "")]);
+        recording.add(1, steps([step("second", ""), step("second", "")]));
+        recording.add(0, steps([step("first", "")]));
         let trace = recording.document();
         assert_eq!(violations(HttpTrace::INFO, &trace), []);
         let ids: Vec<&str> = trace["steps"]
@@ -137,10 +117,14 @@ mod tests {
     fn what_does_not_fit_is_counted() {
         let mut recording = Recording::default();
         let large = "x".repeat(10 << 20);
-        recording.add(0, &[step("a", &large)]);
-        recording.add(1, &[step("b", &large)]);
-        recording.add(2, &[step("c", "")]);
+        recording.add(0, steps([step("a", &large)]));
+        recording.add(1, steps([step("b", &large)]));
+        recording.add(2, steps([step("c", "")]));
         assert_eq!(recording.left_out(), 1);
+        assert_eq!(recording.document()["steps"].as_array().map(Vec::len), Some(2));
+        // A request that is not whole is not there at all.
+        recording.add(3, steps([step("d", ""), step("d", &large), step("d", &large)]));
+        assert_eq!(recording.left_out(), 2);
         assert_eq!(recording.document()["steps"].as_array().map(Vec::len), Some(2));
     }
 

@@ -16,6 +16,9 @@ const QUEUE_LINES: usize = 4096;
 /// How long the end of the server may wait for lines to be written.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
+/// What is told as the fault of a request whose client went away, or that was cut off at the end.
+pub(super) const ABANDONED: &str = "abandoned";
+
 /// A line: what was asked, what was answered, how long it took.
 #[derive(Debug, Serialize)]
 pub(super) struct Entry {
@@ -24,12 +27,13 @@ pub(super) struct Entry {
     pub(super) id: String,
     pub(super) method: String,
     pub(super) path: String,
-    pub(super) status: u16,
+    /// `null` where the client did not wait for an answer.
+    pub(super) status: Option<u16>,
     /// Of the body of the answer.
     pub(super) bytes: u64,
     /// Milliseconds from the head of the request to the answer.
     pub(super) ms: u64,
-    /// The code of a failure.
+    /// The code of a failure, or [`ABANDONED`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fault: Option<String>,
 }
@@ -55,8 +59,9 @@ impl AccessLog {
     pub(super) fn start() -> io::Result<(Self, Writer)> {
         let (lines, queue) = sync_channel(QUEUE_LINES);
         let (end, ended) = sync_channel(1);
+        let mut out = own_stderr()?;
         thread::Builder::new().name("access-log".to_owned()).spawn(move || {
-            write_all(&queue, &mut io::stderr());
+            write_all(&queue, &mut out);
             let _ = end.send(());
         })?;
         Ok((Self { lines, lost: AtomicU64::new(0) }, Writer { ended }))
@@ -78,6 +83,19 @@ impl AccessLog {
         let _ = writer.ended.recv_timeout(until.saturating_duration_since(Instant::now()));
         self.lost.load(Relaxed)
     }
+}
+
+/// Standard error without the lock of the process: whoever waits for a reader there would keep it,
+/// and with it everybody who has something to say at the end.
+#[cfg(unix)]
+fn own_stderr() -> io::Result<std::fs::File> {
+    use std::os::fd::AsFd;
+    Ok(io::stderr().as_fd().try_clone_to_owned()?.into())
+}
+
+#[cfg(not(unix))]
+fn own_stderr() -> io::Result<io::Stderr> {
+    Ok(io::stderr())
 }
 
 /// Milliseconds since 1970.
@@ -133,7 +151,7 @@ mod tests {
             id: id.to_owned(),
             method: "GET".to_owned(),
             path: "/\"\n".to_owned(),
-            status: 200,
+            status: fault.is_none().then_some(200),
             bytes: 5,
             ms: 0,
             fault: fault.map(str::to_owned),
@@ -152,7 +170,7 @@ mod tests {
             String::from_utf8(out).expect("text"),
             concat!(
                 "{\"unix_ms\":1,\"id\":\"a\",\"method\":\"GET\",\"path\":\"/\\\"\\n\",\"status\":200,\"bytes\":5,\"ms\":0}\n",
-                "{\"unix_ms\":1,\"id\":\"b\",\"method\":\"GET\",\"path\":\"/\\\"\\n\",\"status\":200,\"bytes\":5,\"ms\":0,\"fault\":\"X\"}\n",
+                "{\"unix_ms\":1,\"id\":\"b\",\"method\":\"GET\",\"path\":\"/\\\"\\n\",\"status\":null,\"bytes\":5,\"ms\":0,\"fault\":\"X\"}\n",
             )
         );
     }

@@ -21,6 +21,10 @@ pub const MAX_CONCURRENT: u32 = 65_536;
 /// Longest time limit: one day.
 pub const MAX_TIMEOUT_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// So many times the headers that are allowed are read, so that a request with too many of them gets
+/// an answer of ours.
+const HEADERS_READ: usize = 4;
+
 /// Room for bytes on their way into and out of an HTTP/1 connection.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Streams of an HTTP/2 connection at a time. Clients count on so many before they are told; what
@@ -48,11 +52,12 @@ pub struct ServerConfig {
     /// Milliseconds in which the head of a request must arrive, from its first byte.
     pub header_timeout_ms: u64,
     /// Milliseconds in which the body of a request must arrive, and in which a client must take an
-    /// answer.
+    /// answer; with HTTP/2, in which it must take some of each answer.
     pub body_timeout_ms: u64,
     /// Milliseconds after which a connection without a request is closed.
     pub idle_timeout_ms: u64,
-    /// Milliseconds that running requests are given once the server stops; 0 cuts them off.
+    /// Milliseconds that running requests are given once the server was asked to end; 0 cuts them
+    /// off. After the last request of [`Self::stop_after`], they are given the time for a body more.
     pub shutdown_grace_ms: u64,
     /// Number of requests after which the server stops; 0 means never.
     pub stop_after: u64,
@@ -87,7 +92,9 @@ impl ServerConfig {
         let mut builder = http1::Builder::new();
         builder
             .header_read_timeout(None::<Duration>)
-            .max_headers(self.header_count())
+            // A client may end its side and still wait for its answer.
+            .half_close(true)
+            .max_headers(self.headers_read())
             .max_header_size(header_bytes)
             .max_buf_size(header_bytes.max(BUFFER_BYTES));
         builder
@@ -102,6 +109,11 @@ impl ServerConfig {
 
     pub(super) fn header_count(&self) -> usize {
         usize::try_from(self.max_headers).unwrap_or(usize::MAX)
+    }
+
+    fn headers_read(&self) -> usize {
+        let most = usize::try_from(MAX_HEADERS).unwrap_or(usize::MAX);
+        self.header_count().saturating_mul(HEADERS_READ).min(most)
     }
 
     pub(super) fn timeouts(&self) -> Timeouts {

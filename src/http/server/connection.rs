@@ -38,6 +38,9 @@ pub(super) async fn serve<S: Service>(
         }
         return;
     };
+    if http2 {
+        watch.speaks_http2();
+    }
     let io = TokioIo::new(Watched::new(stream, head, Arc::clone(&watch)));
     let service = service_fn({
         let shared = Arc::clone(&shared);
@@ -149,6 +152,15 @@ impl Driver {
     /// When the client will have taken too long; `None` while it is not the client that we wait for.
     /// The body of a request has a limit of its own, after which it is answered.
     fn due(&self) -> Option<Instant> {
+        // An answer that is not taken cannot hide behind other requests.
+        let neglected = self.watch.neglected().map(|since| since + self.timeouts.body);
+        match (self.due_in_phase(), neglected) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    fn due_in_phase(&self) -> Option<Instant> {
         let (phase, since) = self.watch.phase();
         let patience = match phase {
             Phase::Idle => self.timeouts.idle,

@@ -8,15 +8,19 @@ use std::net::IpAddr;
 
 use http::header::HOST;
 use http::request::Parts;
-use http::uri::Authority;
-use http::{StatusCode, Version};
+use http::uri::{Authority, Scheme};
+use http::{Method, StatusCode, Version};
 
-/// Checks the host of a request.
+/// Checks the host and the target of a request.
 ///
 /// # Errors
 ///
-/// 400 if there must be one and is none, or more than one; 421 if it is another host.
+/// 400 if there must be a host and is none, or more than one, if it names a user or a port that is
+/// none, or if the target has a form that does not go with the method; 421 if it is another host.
 pub(super) fn check(parts: &Parts, on_loopback: bool) -> Result<(), StatusCode> {
+    if !has_good_target(parts) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
     let mut headers = parts.headers.get_all(HOST).iter();
     let (header, second) = (headers.next(), headers.next());
     if second.is_some() {
@@ -32,7 +36,7 @@ pub(super) fn check(parts: &Parts, on_loopback: bool) -> Result<(), StatusCode> 
         Version::HTTP_11 => header.is_none(),
         _ => header.is_none() && target.is_none(),
     };
-    if missing {
+    if missing || !header.iter().chain(target).all(is_host_and_port) {
         return Err(StatusCode::BAD_REQUEST);
     }
     let elsewhere = |authority: &Authority| !is_loopback(authority.host());
@@ -40,6 +44,32 @@ pub(super) fn check(parts: &Parts, on_loopback: bool) -> Result<(), StatusCode> 
         return Err(StatusCode::MISDIRECTED_REQUEST);
     }
     Ok(())
+}
+
+/// Whether the form of the target goes with the method.
+fn has_good_target(parts: &Parts) -> bool {
+    let uri = &parts.uri;
+    if parts.method == Method::CONNECT {
+        return true;
+    }
+    match uri.scheme() {
+        Some(scheme) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => return false,
+        // A host without a scheme is the form of CONNECT.
+        None if uri.authority().is_some() => return false,
+        _ => {}
+    }
+    uri.path() != "*" || parts.method == Method::OPTIONS
+}
+
+/// Whether there is a host, perhaps with a port, and nothing else: no user in front of it.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let (text, host) = (authority.as_str(), authority.host());
+    if host.is_empty() || text.contains('@') {
+        return false;
+    }
+    let Some(rest) = text.strip_prefix(host) else { return false };
+    let Some(port) = rest.strip_prefix(':') else { return rest.is_empty() };
+    port.is_empty() || (port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok())
 }
 
 /// Whether a host, as it stands in a URI, can only mean the machine itself.
@@ -87,6 +117,37 @@ mod tests {
         assert_eq!(check(&parts(Version::HTTP_2, "/", &[]), false), bad);
         assert_eq!(check(&parts(Version::HTTP_10, "/", &[]), true), Ok(()));
         assert_eq!(check(&parts(Version::HTTP_2, "http://localhost/", &[]), true), Ok(()));
+    }
+
+    #[test]
+    fn hosts_with_users_and_ports_that_are_none_are_bad() {
+        let bad = Err(StatusCode::BAD_REQUEST);
+        for host in ["u@localhost", "u:p@localhost", "localhost:65536", "localhost:x", "localhost:+1", ":80"] {
+            assert_eq!(check(&parts(Version::HTTP_11, "/", &[host]), false), bad, "{host}");
+        }
+        for host in ["localhost", "localhost:", "localhost:0", "localhost:65535", "[::1]", "[::1]:8080"] {
+            assert_eq!(check(&parts(Version::HTTP_11, "/", &[host]), false), Ok(()), "{host}");
+        }
+        assert_eq!(check(&parts(Version::HTTP_11, "http://u@localhost/", &["localhost"]), false), bad);
+    }
+
+    #[test]
+    fn the_target_has_a_form_that_goes_with_the_method() {
+        let with = |method: &str, uri: &str| {
+            let mut parts = parts(Version::HTTP_11, uri, &["localhost"]);
+            parts.method = Method::from_bytes(method.as_bytes()).expect("a method");
+            check(&parts, false)
+        };
+        for (method, uri) in
+            [("GET", "*"), ("GET", "localhost:80"), ("GET", "ftp://localhost/"), ("OPTIONS", "ws://a/")]
+        {
+            assert_eq!(with(method, uri), Err(StatusCode::BAD_REQUEST), "{method} {uri}");
+        }
+        for (method, uri) in
+            [("OPTIONS", "*"), ("CONNECT", "localhost:80"), ("GET", "https://localhost/"), ("GET", "/*")]
+        {
+            assert_eq!(with(method, uri), Ok(()), "{method} {uri}");
+        }
     }
 
     #[test]

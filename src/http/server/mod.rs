@@ -10,7 +10,8 @@
 //! | `connection` | one connection and the time that its client may take |
 //! | `watch` | what a connection is doing |
 //! | `stream` | its bytes: which protocol, how they flow, how they end |
-//! | `exchange` | one request and its answer |
+//! | `exchange` | one request, from its head to its answer |
+//! | `answer` | what of an answer is sent, and how |
 //! | `host` | whether a request means this host |
 //! | `request_id` | the id of a request |
 //! | `access_log` | a line for each request |
@@ -22,6 +23,7 @@
 //! What may not live here: what a request means.
 
 mod access_log;
+mod answer;
 pub mod config;
 mod connection;
 mod exchange;
@@ -39,7 +41,7 @@ pub use config::ServerConfig;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -47,15 +49,17 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioExecutor;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use access_log::AccessLog;
 use config::Timeouts;
-use limits::{Gate, Slots};
+use limits::{Gate, Room, Slots};
 use shutdown::{Level, Signals, Stop};
 use watch::Watch;
 
+/// Connections that the system may hold until they are accepted.
+const BACKLOG: u32 = 4096;
 /// Failures to accept a connection in a row after which the server gives up.
 const MAX_ACCEPT_FAILURES: u32 = 100;
 /// Pause after such a failure: what was lacking may come back.
@@ -107,21 +111,25 @@ impl Answer {
 pub struct Summary {
     /// The address that it listened on.
     pub bound: SocketAddr,
-    /// Requests that came; each is in one of the next three numbers.
+    /// Requests that came; each is in one of the next four numbers.
     pub requests: u64,
     /// Requests that the service answered.
     pub answered: u64,
     /// Requests that the server answered itself.
     pub refused: u64,
-    /// Requests whose clients went away before there was an answer, or that were cut off at the end.
+    /// Requests whose clients went away before there was an answer.
     pub abandoned: u64,
+    /// Requests that were not answered when the server gave up waiting for them at its end.
+    pub cut_requests: u64,
+    /// Answers, counted as refused, that were thrown away because there was no room for them.
+    pub unsent: u64,
     /// Connections that came.
     pub connections: u64,
     /// Connections that were closed to make room.
     pub evicted: u64,
     /// Connections whose clients took too long.
     pub too_slow: u64,
-    /// Connections that did not speak HTTP.
+    /// Connections that sent what is not valid HTTP, or a head that is too large.
     pub malformed: u64,
     /// What was wrong with the first of them.
     pub first_malformed: Option<String>,
@@ -175,6 +183,7 @@ pub enum ServerError {
 struct Shared<S> {
     service: S,
     gate: Gate,
+    room: Room,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     timeouts: Timeouts,
@@ -183,7 +192,7 @@ struct Shared<S> {
     stop_after: u64,
     on_loopback: bool,
     stop: Stop,
-    log: Option<AccessLog>,
+    log: Option<Arc<AccessLog>>,
     counters: Arc<Counters>,
 }
 
@@ -194,6 +203,9 @@ struct Counters {
     answered: AtomicU64,
     refused: AtomicU64,
     abandoned: AtomicU64,
+    unsent: AtomicU64,
+    /// Whether the server has given up waiting: what is not answered now was not abandoned.
+    cutting: AtomicBool,
     connections: AtomicU64,
     evicted: AtomicU64,
     too_slow: AtomicU64,
@@ -211,12 +223,17 @@ impl Counters {
 
     fn summary(&self, bound: SocketAddr, room: u32, cut: u64, lost_log_lines: u64) -> Summary {
         let first_malformed = self.first_malformed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let requests = self.requests.load(Relaxed);
+        let [answered, refused, abandoned] = [&self.answered, &self.refused, &self.abandoned].map(|n| n.load(Relaxed));
         Summary {
             bound,
-            requests: self.requests.load(Relaxed),
-            answered: self.answered.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            abandoned: self.abandoned.load(Relaxed),
+            requests,
+            answered,
+            refused,
+            abandoned,
+            // Also those whose threads did not notice the end in time.
+            cut_requests: requests.saturating_sub(answered + refused + abandoned),
+            unsent: self.unsent.load(Relaxed),
             connections: self.connections.load(Relaxed),
             evicted: self.evicted.load(Relaxed),
             too_slow: self.too_slow.load(Relaxed),
@@ -246,13 +263,14 @@ pub fn run<S: Service>(
         tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("http").build().map_err(start)?;
     let (log, writer) = if config.access_log {
         let (log, writer) = AccessLog::start().map_err(start)?;
-        (Some(log), Some(writer))
+        (Some(Arc::new(log)), Some(writer))
     } else {
         (None, None)
     };
     let outcome = runtime.block_on(listen(config, service, log, on_bound));
     // What is still running was cut off; guests among it stop at their next step.
     runtime.shutdown_timeout(RUNTIME_PATIENCE);
+    shutdown::exit_on_signal();
     let (shared, ended) = outcome?;
     let lost = match (&shared.log, &writer) {
         (Some(log), Some(writer)) => log.close(writer),
@@ -271,18 +289,19 @@ struct Ended {
 async fn listen<S: Service>(
     config: &ServerConfig,
     service: S,
-    log: Option<AccessLog>,
+    log: Option<Arc<AccessLog>>,
     on_bound: impl FnOnce(SocketAddr),
 ) -> Result<(Arc<Shared<S>>, Ended), ServerError> {
     let bind = |source| ServerError::Bind { addr: config.addr, source };
     let mut signals = Signals::install().map_err(|source| ServerError::Start { source })?;
-    let listener = TcpListener::bind(config.addr).await.map_err(bind)?;
+    let listener = open(config.addr).map_err(bind)?;
     let bound = listener.local_addr().map_err(bind)?;
     let room = limits::connections(config.max_connections, config.max_concurrent);
     let shared = Arc::new(Shared {
         service,
         // Each connection may have one request that waits.
         gate: Gate::new(config.max_concurrent, config.max_connections),
+        room: Room::new(config.max_request_bytes, config.max_concurrent),
         http1: config.http1(),
         http2: config.http2(),
         timeouts: config.timeouts(),
@@ -303,18 +322,52 @@ async fn listen<S: Service>(
     });
     on_bound(bound);
 
-    let mut slots = Slots::new(room);
-    let accepted = accept(&listener, &shared, &mut slots).await;
-    drop(listener);
+    // In a task of its own it shares the threads of the connections, in place of waking this one.
+    let accepting = tokio::spawn({
+        let shared = Arc::clone(&shared);
+        async move {
+            let mut slots = Slots::new(room);
+            let accepted = accept(&listener, &shared, &mut slots).await;
+            (slots, accepted)
+        }
+    });
+    let (slots, accepted) = accepting.await.map_err(|error| ServerError::Accept { source: io::Error::other(error) })?;
+    if accepted.is_err() {
+        shared.stop.raise(Level::Stop);
+    }
     slots.stop_all();
     let grace = Duration::from_millis(config.shutdown_grace_ms);
     tokio::select! {
         () = slots.empty() => {}
-        () = sleep(grace) => {}
-        () = shared.stop.reached(Level::Cut) => {}
+        () = patience(&shared.stop, grace, shared.timeouts.body) => {}
     }
+    shared.counters.cutting.store(true, Relaxed);
     let cut = slots.taken();
     accepted.map(|()| (shared, Ended { bound, room, cut }))
+}
+
+/// Listens, with room for many clients that come at once.
+fn open(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Elsewhere the option means that somebody else may take the address.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+/// Passes when running requests have had their time: the grace from a signal, or after the last
+/// request, without a signal, as long as the slowest body may take besides. A second signal ends it.
+async fn patience(stop: &Stop, grace: Duration, body: Duration) {
+    let asked_to_end = async {
+        stop.reached(Level::Stop).await;
+        sleep(grace).await;
+    };
+    tokio::select! {
+        () = stop.reached(Level::Cut) => {}
+        () = asked_to_end => {}
+        () = sleep(grace + body) => {}
+    }
 }
 
 /// Accepts connections until the server stops.
@@ -328,7 +381,7 @@ async fn accept<S: Service>(
     loop {
         let accepted = tokio::select! {
             biased;
-            () = shared.stop.reached(Level::Stop) => return Ok(()),
+            () = shared.stop.reached(Level::Last) => return Ok(()),
             accepted = listener.accept() => accepted,
         };
         let stream: TcpStream = match accepted {
@@ -338,7 +391,7 @@ async fn accept<S: Service>(
                 // A client that went away again, or no descriptors left.
                 failures += 1;
                 slots.make_room();
-                let _ = timeout(ACCEPT_PAUSE, shared.stop.reached(Level::Stop)).await;
+                let _ = timeout(ACCEPT_PAUSE, shared.stop.reached(Level::Last)).await;
                 continue;
             }
         };

@@ -1,16 +1,27 @@
 //! When a server stops: after its last request, or when a signal comes.
 
 use std::io;
+use std::process;
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
 
 use tokio::sync::watch;
+
+/// Exit code of a process that SIGINT has ended, as shells tell it.
+const INTERRUPTED: i32 = 130;
+/// The same for SIGTERM.
+#[cfg(unix)]
+const TERMINATED: i32 = 143;
 
 /// How urgently a server stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// It does not.
     Run,
-    /// It accepts nothing new and finishes what it has begun.
+    /// Its last request has come: it accepts nothing new and finishes what it has begun.
+    Last,
+    /// It was asked to end: the same, within the grace.
     Stop,
     /// It does not wait any longer.
     Cut,
@@ -74,20 +85,42 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next of them; yields the exit code of a process that it ends.
     #[cfg(unix)]
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> i32 {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => INTERRUPTED,
+            _ = self.terminate.recv() => TERMINATED,
         }
     }
 
-    /// Waits for the next of them.
+    /// Waits for the next of them; yields the exit code of a process that it ends.
     #[cfg(not(unix))]
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> i32 {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+        INTERRUPTED
     }
+}
+
+/// Lets the next signal end the process. Signals that were once installed do nothing when nobody
+/// waits for them, and what comes after a server, such as a note that nobody reads, may take time.
+pub(super) fn exit_on_signal() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        // Without the thread the process ends all the same, only not before its work is done.
+        let _ = thread::Builder::new().name("signals".to_owned()).spawn(|| {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            let code = runtime.block_on(async {
+                match Signals::install() {
+                    Ok(mut signals) => Some(signals.next().await),
+                    Err(_) => None,
+                }
+            });
+            if let Some(code) = code {
+                process::exit(code);
+            }
+        });
+    });
 }

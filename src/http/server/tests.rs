@@ -221,7 +221,7 @@ fn a_head_request_gets_the_length_and_nothing_else() {
 
 #[test]
 fn requests_that_are_too_large_never_reach_the_service() {
-    let server = start(ServerConfig { stop_after: 4, ..config() });
+    let server = start(ServerConfig { stop_after: 5, ..config() });
     // The length alone is enough, and nothing is asked for first.
     let mut client = server.client();
     let head = "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1001\r\nexpect: 100-continue\r\n\r\n";
@@ -243,20 +243,21 @@ fn requests_that_are_too_large_never_reach_the_service() {
     assert_eq!(client.send("x".repeat(1000)).reply(true).body.len(), 1000);
     let lines: String = (0..33).map(|i| format!("h{i}: v\r\n")).collect();
     client.send(format!("GET / HTTP/1.1\r\nhost: localhost\r\n{lines}\r\n"));
-    assert_eq!(client.reply(false).status, 431);
+    let many = client.reply(true);
+    assert_eq!((many.status, many.header("x-request-id")), (431, Some("req3")));
     let mut client = server.client();
     client.send(format!("GET / HTTP/1.1\r\nhost: localhost\r\na: {}\r\n\r\n", "x".repeat(8192)));
     assert_eq!(client.reply(false).status, 431);
     assert_eq!(server.client().get("/").status, 200);
     let notes = Arc::clone(&server.notes);
     let summary = server.end();
-    assert_eq!(*notes.refused.lock().expect("no panic"), [413, 413]);
-    assert_eq!((summary.answered, summary.refused, summary.malformed), (2, 2, 2));
+    assert_eq!(*notes.refused.lock().expect("no panic"), [413, 413, 431]);
+    assert_eq!((summary.answered, summary.refused, summary.malformed), (2, 3, 1));
 }
 
 #[test]
 fn what_is_not_http_is_refused() {
-    let server = start(ServerConfig { stop_after: 5, ..config() });
+    let server = start(ServerConfig { stop_after: 11, ..config() });
     for (request, status) in [
         ("GET / HTTP/1.1\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n", 400),
@@ -265,6 +266,12 @@ fn what_is_not_http_is_refused() {
         ("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", 400),
         ("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: -1\r\n\r\n", 400),
         ("POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: gzip\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        ("GET * HTTP/1.1\r\nhost: localhost\r\n\r\n", 400),
+        ("GET localhost:80 HTTP/1.1\r\nhost: localhost\r\n\r\n", 400),
+        ("GET ftp://localhost/ HTTP/1.1\r\nhost: localhost\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nhost: a@localhost\r\n\r\n", 400),
+        ("GET / HTTP/1.1\r\nhost: localhost:99999\r\n\r\n", 400),
         ("nonsense\r\n\r\n", 400),
         ("GET / HTTP/1.1\r\nhost: localhost\r\nbad header\r\n\r\n", 400),
     ] {
@@ -275,7 +282,7 @@ fn what_is_not_http_is_refused() {
     }
     assert_eq!(server.client().get("/odd").status, 500);
     let summary = server.end();
-    assert_eq!((summary.requests, summary.refused, summary.malformed), (5, 4, 5));
+    assert_eq!((summary.requests, summary.refused, summary.malformed), (11, 10, 5));
     assert!(summary.first_malformed.is_some());
 }
 
@@ -395,16 +402,85 @@ fn so_many_are_worked_on_and_the_others_wait() {
 
 #[test]
 fn a_client_that_goes_away_takes_its_request_with_it() {
-    let server = start(ServerConfig { stop_after: 2, ..config() });
+    let server = start(ServerConfig { stop_after: 3, ..config() });
     let mut client = server.client();
+    client.send("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    client.reader.get_ref().peek(&mut [0]).expect("an answer");
     client.send("GET /wait HTTP/1.1\r\nhost: localhost\r\n\r\n");
     server.wait_inside(1);
-    client.reader.get_mut().shutdown(Shutdown::Both).expect("closed");
+    // With an answer unread, this resets the connection.
+    drop(client);
     server.wait_inside(0);
     assert_eq!(server.notes.dropped.load(Relaxed), 1);
     assert_eq!(server.client().get("/").status, 200);
     let summary = server.end();
-    assert_eq!((summary.abandoned, summary.answered), (1, 1));
+    assert_eq!((summary.abandoned, summary.answered), (1, 2));
+}
+
+#[test]
+fn a_client_that_has_ended_its_side_gets_its_answer() {
+    let server = start(config());
+    let mut client = server.client();
+    client.send("GET /wait HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    client.reader.get_mut().shutdown(Shutdown::Write).expect("ended");
+    server.wait_inside(1);
+    server.gate.add_permits(1);
+    assert_eq!(client.reply(true).body, b"waited");
+    assert_eq!(server.end().answered, 1);
+}
+
+#[test]
+fn a_body_that_ends_early_is_nobodys_answer() {
+    let server = start(ServerConfig { stop_after: 2, ..config() });
+    let mut client = server.client();
+    client.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n");
+    assert_eq!(client.reply(false).status, 100);
+    client.send("123");
+    drop(client);
+    assert_eq!(server.client().get("/").status, 200);
+    let summary = server.end();
+    assert_eq!((summary.abandoned, summary.refused, summary.answered), (1, 0, 1));
+}
+
+#[test]
+fn frames_of_http_2_that_ask_for_nothing_keep_no_connection() {
+    let server = start(ServerConfig { idle_timeout_ms: 300, ..config() });
+    let mut client = server.client();
+    client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+    let ping = b"\0\0\x08\x06\0\0\0\0\0abcdefgh";
+    while client.reader.get_mut().write_all(ping).is_ok() {
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(server.client().get("/").status, 200);
+    assert_eq!(server.end().too_slow, 0, "it was idle");
+}
+
+#[test]
+fn an_answer_that_is_not_taken_does_not_hide_behind_others() {
+    let server = start(ServerConfig { body_timeout_ms: 300, stop_after: 0, ..config() });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let socket = TcpStream::connect(server.addr).await.expect("the server listens");
+        let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(1000)
+            .handshake(TokioIo::new(socket))
+            .await
+            .expect("HTTP/2");
+        tokio::spawn(connection);
+        let request = |path: &str| {
+            let uri = format!("http://localhost{path}");
+            Request::builder().uri(uri).body(Full::new(Bytes::new())).expect("a request")
+        };
+        let untaken = sender.send_request(request("/big")).await.expect("an answer");
+        let asking = async {
+            while sender.send_request(request("/")).await.is_ok() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), asking).await.expect("the connection ends");
+        drop(untaken);
+    });
+    assert_eq!(server.client().get("/").status, 200, "others are served");
 }
 
 #[test]
@@ -444,14 +520,14 @@ fn running_requests_are_finished_when_the_server_stops() {
 
 #[test]
 fn what_outlives_the_grace_is_cut_off() {
-    let server = start(ServerConfig { stop_after: 2, shutdown_grace_ms: 500, ..config() });
+    let server = start(ServerConfig { stop_after: 2, shutdown_grace_ms: 300, body_timeout_ms: 200, ..config() });
     let mut client = server.client();
     client.send("GET /wait HTTP/1.1\r\nhost: localhost\r\n\r\n");
     server.wait_inside(1);
     assert_eq!(server.client().get("/").status, 200);
     let summary = server.end();
     assert!(summary.cut >= 1, "{summary:?}");
-    assert_eq!(summary.requests, 2);
+    assert_eq!((summary.requests, summary.cut_requests, summary.abandoned), (2, 1, 0));
 }
 
 #[test]

@@ -2,10 +2,12 @@
 //! when the client takes too long; its requests; and the server, which closes idle connections when
 //! it needs room.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 /// What a connection waits for.
@@ -45,6 +47,14 @@ pub(super) struct Watch {
     active: AtomicU32,
     /// Those among them that are not answered.
     working: AtomicU32,
+    /// Whether it speaks HTTP/2, where bytes need not belong to a request.
+    http2: AtomicBool,
+    /// Answers that the client has not taken as a whole, and when it last took something of each.
+    untaken: Mutex<BTreeMap<u64, Instant>>,
+    /// The number of the next of them.
+    next_answer: AtomicU64,
+    /// The one place that all its requests have in the queue for a turn.
+    place: Semaphore,
     signals: AtomicU8,
     wake: Notify,
 }
@@ -56,6 +66,10 @@ impl Watch {
             phase: AtomicU64::new(0),
             active: AtomicU32::new(0),
             working: AtomicU32::new(0),
+            http2: AtomicBool::new(false),
+            untaken: Mutex::new(BTreeMap::new()),
+            next_answer: AtomicU64::new(0),
+            place: Semaphore::new(1),
             signals: AtomicU8::new(0),
             wake: Notify::new(),
         };
@@ -66,36 +80,61 @@ impl Watch {
     /// The phase, and when it began.
     pub(super) fn phase(&self) -> (Phase, Instant) {
         let word = self.phase.load(Relaxed);
-        let index = usize::try_from(word & ((1 << PHASE_BITS) - 1)).unwrap_or(0);
-        let phase = PHASES.get(index).copied().unwrap_or(Phase::Working);
-        (phase, self.started + Duration::from_millis(word >> PHASE_BITS))
+        (phase_in(word), self.started + Duration::from_millis(word >> PHASE_BITS))
     }
 
     fn enter(&self, phase: Phase) {
+        self.phase.store(self.word(phase), Relaxed);
+    }
+
+    /// Goes from one phase to another, or begins the same one anew, unless it is in a third one.
+    fn shift(&self, from: Phase, to: Phase) {
+        let word = self.phase.load(Relaxed);
+        if phase_in(word) == from {
+            // If the phase has just changed elsewhere, that change counts.
+            let _ = self.phase.compare_exchange(word, self.word(to), Relaxed, Relaxed);
+        }
+    }
+
+    /// A phase that begins now.
+    fn word(&self, phase: Phase) -> u64 {
         let now = self.started.elapsed();
         let ms = now.as_secs().saturating_mul(1000).saturating_add(now.subsec_millis().into());
         let index = PHASES.iter().position(|p| *p == phase).unwrap_or(0);
-        self.phase.store((ms << PHASE_BITS) | index as u64, Relaxed);
+        (ms << PHASE_BITS) | index as u64
     }
 
-    /// Bytes came.
+    /// The client has said that it speaks HTTP/2. What it sends from now on need not be part of a
+    /// request, so that bytes tell nothing about what it waits for.
+    pub(super) fn speaks_http2(&self) {
+        self.http2.store(true, Relaxed);
+        self.shift(Phase::Head, Phase::Idle);
+    }
+
+    /// Whether [`Self::speaks_http2`] was called.
+    pub(super) fn is_http2(&self) -> bool {
+        self.http2.load(Relaxed)
+    }
+
+    /// Bytes came. A body that makes progress begins its phase anew: how long it may take in all is
+    /// watched elsewhere.
     pub(super) fn received(&self) {
-        if self.phase().0 == Phase::Idle {
-            self.enter(Phase::Head);
+        match self.phase().0 {
+            Phase::Idle if !self.is_http2() => self.shift(Phase::Idle, Phase::Head),
+            Phase::Body => self.shift(Phase::Body, Phase::Body),
+            _ => {}
         }
     }
 
     /// The client does not take bytes as fast as they are written.
     pub(super) fn blocked(&self) {
-        if self.phase().0 == Phase::Idle {
-            self.enter(Phase::Sending);
-        }
+        self.shift(Phase::Idle, Phase::Sending);
     }
 
     /// All that was written is on its way.
     pub(super) fn flushed(&self) {
-        if self.phase().0 == Phase::Sending && self.active.load(Relaxed) == 0 {
-            self.enter(Phase::Idle);
+        if self.active.load(Relaxed) == 0 {
+            self.shift(Phase::Sending, Phase::Idle);
         }
     }
 
@@ -117,11 +156,39 @@ impl Watch {
         self.settle();
     }
 
-    /// The client takes its answer.
-    pub(super) fn progress(&self) {
-        if self.phase().0 == Phase::Sending {
-            self.enter(Phase::Sending);
+    /// There is an answer to be taken; yields its number.
+    pub(super) fn offer(&self) -> u64 {
+        let number = self.next_answer.fetch_add(1, Relaxed);
+        self.answers().insert(number, Instant::now());
+        number
+    }
+
+    /// The client takes some of an answer.
+    pub(super) fn progress(&self, answer: u64) {
+        self.shift(Phase::Sending, Phase::Sending);
+        if let Some(since) = self.answers().get_mut(&answer) {
+            *since = Instant::now();
         }
+    }
+
+    /// Nobody waits for an answer to be taken any longer.
+    pub(super) fn withdraw(&self, answer: u64) {
+        self.answers().remove(&answer);
+    }
+
+    /// Since when the answer that was neglected for the longest time waits. What happens to others
+    /// does not matter.
+    pub(super) fn neglected(&self) -> Option<Instant> {
+        self.answers().values().min().copied()
+    }
+
+    fn answers(&self) -> MutexGuard<'_, BTreeMap<u64, Instant>> {
+        self.untaken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What one of its requests at a time can hold while it queues for a turn.
+    pub(super) const fn place(&self) -> &Semaphore {
+        &self.place
     }
 
     /// An answer was taken, or its request given up.
@@ -185,6 +252,11 @@ impl Watch {
     }
 }
 
+fn phase_in(word: u64) -> Phase {
+    let index = usize::try_from(word & ((1 << PHASE_BITS) - 1)).unwrap_or(0);
+    PHASES.get(index).copied().unwrap_or(Phase::Working)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,6 +313,41 @@ mod tests {
         assert_eq!(watch.dispensable().map(|d| d.0), Some(0));
         assert_eq!(Watch::new(Instant::now()).dispensable(), None, "its client may be about to write");
         watch.begin(false);
+        assert_eq!(watch.dispensable(), None);
+    }
+
+    #[test]
+    fn bytes_of_http_2_begin_nothing() {
+        let watch = Watch::new(Instant::now());
+        watch.received();
+        watch.speaks_http2();
+        assert_eq!(phase_of(&watch), Phase::Idle);
+        watch.received();
+        assert_eq!(phase_of(&watch), Phase::Idle);
+    }
+
+    #[test]
+    fn the_most_neglected_answer_is_found() {
+        let watch = Watch::new(Instant::now());
+        assert_eq!(watch.neglected(), None);
+        let (first, second) = (watch.offer(), watch.offer());
+        let since = watch.neglected().expect("two wait");
+        watch.progress(second);
+        assert_eq!(watch.neglected(), Some(since), "the first still waits");
+        watch.withdraw(first);
+        assert!(watch.neglected().is_some_and(|second| second >= since));
+        watch.withdraw(second);
+        assert_eq!(watch.neglected(), None);
+    }
+
+    #[test]
+    fn a_body_that_makes_progress_is_not_dispensable() {
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(10)).expect("the machine runs for longer");
+        let watch = Watch { started: long_ago, ..Watch::new(Instant::now()) };
+        watch.phase.store(2, Relaxed);
+        assert_eq!(phase_of(&watch), Phase::Body);
+        assert_eq!(watch.dispensable().map(|d| d.0), Some(3));
+        watch.received();
         assert_eq!(watch.dispensable(), None);
     }
 

@@ -215,7 +215,7 @@ fn what_is_wrong_with_a_program_is_told_as_by_build_and_leaves_nothing() {
 fn a_failure_before_anything_is_made_leaves_nothing_either() {
     for (broken, code) in [
         ("--profile none", "X07WASM_COMPONENT_PROFILE_LOAD_FAILED"),
-        ("--wasm-profile none", "X07WASM_PROFILE_LOAD_FAILED"),
+        ("--wasm-profile none", "X07WASM_WASM_PROFILE_LOAD_FAILED"),
     ] {
         let place = built("cli");
         place.run(&format!("{} {broken}", build("cli"))).expect(3, code);
@@ -273,7 +273,10 @@ fn clean_does_not_follow_a_link() {
     let place = built("solve");
     fs::rename(place.path("out"), place.path("real")).expect("moved");
     std::os::unix::fs::symlink("real", place.path("out")).expect("made");
-    place.run(&format!("{} --clean", build("solve"))).expect(1, "X07WASM_COMPONENT_BUILD_CLEAN_FAILED");
+    for folder in ["out", "out/", "out//", "./out/."] {
+        let args = build("solve").replace("--out-dir out", &format!("--out-dir {folder}"));
+        place.run(&format!("{args} --clean")).expect(1, "X07WASM_COMPONENT_BUILD_CLEAN_FAILED");
+    }
     assert!(place.path("real/solve.component.wasm").exists());
 }
 

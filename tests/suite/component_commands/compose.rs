@@ -12,12 +12,13 @@ fn wat(place: &Place, path: &str, text: &str) {
     place.write(path, wat::parse_str(text).expect("a component"));
 }
 
-/// An adapter that imports this besides the program, and exports the program again.
+/// An adapter that imports this besides the program, and exports the program under the name of what
+/// servers call.
 fn adapter(import: &str) -> String {
     format!(
         r#"(component {import}
             (import "x07:solve/handler@0.1.0" (instance $solve (export "solve" (func (param "input" (list u8)) (result (list u8))))))
-            (export "again" (instance $solve)))"#
+            (export "wasi:http/incoming-handler@0.2.8" (instance $solve)))"#
     )
 }
 
@@ -151,16 +152,34 @@ fn a_result_that_does_not_fit_its_world_is_not_written() {
     let place = built("solve");
     wat(&place, "adapter.wasm", &adapter(r#"(import "acme:clock/now@1.0.0" (instance))"#));
     let args = format!("component compose --adapter http {SOLVE} --adapter-component adapter.wasm --out c.wasm --json");
-    // Unless somebody asks, a component may be for any world.
+    // Unless somebody asks, only the name of what it exports matters.
     place.run(&args).ok();
     let report = place.run(&format!("{args} --targets-check")).expect(1, "X07WASM_WAC_TARGETS_FAILED");
     let check = &report["result"]["targets_check"];
     assert_eq!((&check["attempted"], &check["ok"], &check["exit_code"]), (&json!(true), &json!(false), &json!(1)));
     let text = check["stderr"].as_str().expect("text");
-    for part in ["imports acme:clock/now@1.0.0", "does not export wasi:http/incoming-handler@0.2.8"] {
+    for part in ["imports acme:clock/now@1.0.0", "exports wasi:http/incoming-handler@0.2.8 without"] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     assert!(!place.path("c.wasm").exists() && !place.path("c.wasm.manifest.json").exists());
+}
+
+#[test]
+fn an_adapter_of_another_kind_is_refused() {
+    let place = built("all");
+    for (kind, adapter, wanted, given) in [
+        ("cli", "http", "wasi:cli/run@0.2.8", "wasi:http/incoming-handler@0.2.8"),
+        ("http", "cli", "wasi:http/incoming-handler@0.2.8", "wasi:cli/run@0.2.8"),
+        ("http-state-doc", "cli", "wasi:http/incoming-handler@0.2.8", "wasi:cli/run@0.2.8"),
+    ] {
+        let args = format!(
+            "component compose --adapter {kind} {SOLVE} --adapter-component out/{adapter}-adapter.component.wasm --out c.wasm --json"
+        );
+        let report = place.run(&args).expect(1, "X07WASM_WAC_PLUG_FAILED");
+        let message = message(&report, "X07WASM_WAC_PLUG_FAILED");
+        assert!(message.contains(&format!("the adapter exports {given}, and not {wanted}")), "{message}");
+        assert!(!place.path("c.wasm").exists() && !place.path("c.wasm.manifest.json").exists());
+    }
 }
 
 #[test]
@@ -193,16 +212,34 @@ fn a_place_that_cannot_be_written_is_reported() {
     place
         .run(&format!("component compose --adapter cli {SOLVE} --out file/c.wasm --json"))
         .expect(1, "X07WASM_COMPONENT_COMPOSE_OUTDIR_CREATE_FAILED");
-    fs::create_dir(place.path("c.wasm")).expect("made");
-    place
-        .run(&format!("component compose --adapter cli {SOLVE} --out c.wasm --json"))
+    // No file system has names of that length, which only shows when the file is made.
+    let long = "n".repeat(300);
+    let report = place
+        .run(&format!("component compose --adapter cli {SOLVE} --out {long}.wasm --json"))
         .expect(2, "X07WASM_COMPONENT_ARTIFACT_WRITE_FAILED");
+    assert_eq!(report["meta"]["outputs"], json!([]));
     // Neither of the two is left alone.
-    fs::create_dir_all(place.path("d.wasm.manifest.json")).expect("made");
     place
-        .run(&format!("component compose --adapter cli {SOLVE} --out d.wasm --json"))
+        .run(&format!(
+            "component compose --adapter cli {SOLVE} --out d.wasm --artifact-out {long}.manifest.json --json"
+        ))
         .expect(2, "X07WASM_COMPONENT_ARTIFACT_WRITE_FAILED");
     assert!(!place.path("d.wasm").exists());
+}
+
+#[test]
+fn a_folder_is_no_place_for_an_output() {
+    let place = built("solve");
+    for folder in ["c.wasm", "d.wasm.manifest.json"] {
+        fs::create_dir(place.path(folder)).expect("made");
+    }
+    for out in ["c.wasm", "d.wasm", "new/", "new/deeper/", "d.wasm/"] {
+        let run = place.run(&format!("component compose --adapter cli {SOLVE} --out {out} --json"));
+        let report = run.expect(3, "X07WASM_CLI_ARGS_INVALID");
+        assert_eq!(codes(&report), ["X07WASM_CLI_ARGS_INVALID"], "{out}: it is told once");
+        assert!(message(&report, "X07WASM_CLI_ARGS_INVALID").contains("names a folder"), "{report:#}");
+    }
+    assert!(!place.path("new").exists() && !place.path("d.wasm").exists());
 }
 
 #[test]

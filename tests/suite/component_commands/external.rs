@@ -2,7 +2,7 @@
 //! shell scripts; the linker's module is a copy of `good.wasm`.
 #![cfg(unix)]
 
-use super::{build, echo, message, names};
+use super::{build, diagnostic, echo, message, names};
 use crate::support::{Place, Run};
 use serde_json::json;
 use std::io::Write as _;
@@ -93,9 +93,10 @@ fn a_module_that_cannot_become_part_of_a_component_says_why() {
     .expect("a module");
     place.write("good.wasm", wasm);
     for emit in ["solve", "http-native"] {
-        let report = run(&place, emit).expect(2, "X07WASM_INTERNAL_COMPONENT_BUILD_FAILED");
-        let message = message(&report, "X07WASM_INTERNAL_COMPONENT_BUILD_FAILED");
-        assert!(message.contains("env.puts"), "{message}");
+        let report = run(&place, emit).expect(1, "X07WASM_WASM_TOOLS_FAILED");
+        let message = message(&report, "X07WASM_WASM_TOOLS_FAILED");
+        assert!(message.contains("env.puts") && message.contains("native backend"), "{message}");
+        assert_eq!(diagnostic(&report, "X07WASM_WASM_TOOLS_FAILED")["stage"], "link");
         assert!(names(&place, "out").iter().all(|name| name.ends_with(".emit")), "{emit}");
     }
 }

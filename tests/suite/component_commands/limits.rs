@@ -116,7 +116,7 @@ fn the_limits_of_the_projects_default_profile_are_used() {
     run(&place, "").expect(4, "X07WASM_BUDGET_EXCEEDED_CPU_FUEL");
     run(&place, "--max-fuel none").ok();
     place.write(path, "{");
-    run(&place, "").expect(3, "X07WASM_PROFILE_LOAD_FAILED");
+    run(&place, "").expect(3, "X07WASM_WASM_PROFILE_LOAD_FAILED");
 }
 
 #[test]

@@ -82,6 +82,24 @@ fn what_is_no_component_is_refused() {
 }
 
 #[test]
+fn the_code_of_a_component_is_checked_too() {
+    let place = built("cli-native");
+    let component = super::command("", "i32.const 0");
+    place.write("good.wasm", &component);
+    place.run(&targets("good.wasm", COMMAND)).ok();
+    // The one instruction of `run` becomes `i64.const 0`.
+    let code = [0x41, 0x00, 0x0b];
+    let at = component.windows(code.len()).position(|window| window == code).expect("the code of `run`");
+    let mut broken = component;
+    broken[at] = 0x42;
+    place.write("broken.wasm", &broken);
+    let report = place.run(&targets("broken.wasm", COMMAND)).expect(1, "X07WASM_WAC_TARGETS_FAILED");
+    let message = message(&report, "X07WASM_WAC_TARGETS_FAILED");
+    assert!(message.contains("not a valid component") && message.contains("type mismatch"), "{message}");
+    assert_eq!(report["result"]["wac_exit_code"], 1);
+}
+
+#[test]
 fn files_that_cannot_be_read_are_reported() {
     let place = built("cli-native");
     let report = place.run(&targets("none.wasm", COMMAND)).expect(3, "X07WASM_COMPONENT_TARGETS_COMPONENT_READ_FAILED");

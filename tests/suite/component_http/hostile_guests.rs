@@ -44,9 +44,9 @@ const DEEDS: [(char, &str, &str); 17] = [
     // One header that is too long.
     (
         'l',
-        "(memory.fill (i32.const 16384) (i32.const 97) (i32.const 100000))
+        "(memory.fill (i32.const 16384) (i32.const 97) (i32.const 140000))
          (local.set $n (call $fields))
-         (call $append (local.get $n) (i32.const 514) (i32.const 3) (i32.const 16384) (i32.const 100000) (i32.const 64))
+         (call $append (local.get $n) (i32.const 514) (i32.const 3) (i32.const 16384) (i32.const 140000) (i32.const 64))
          (call $end (call $begin (local.get $out) (local.get $n) (i32.const 200)))",
         OUTPUT,
     ),

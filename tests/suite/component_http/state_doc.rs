@@ -234,7 +234,7 @@ fn a_state_is_as_large_as_an_envelope_at_most() {
 #[test]
 fn a_state_that_no_header_can_carry_fails_the_request() {
     let host = host();
-    for (length, fits) in [(40_000, true), (60_000, false), (200_000, false)] {
+    for (length, fits) in [(90_000, true), (110_000, false), (300_000, false)] {
         let state = json!("s".repeat(length - 2)).to_string();
         let run = host.canary_with(state.as_bytes(), &["--path", "/next"]);
         if fits {

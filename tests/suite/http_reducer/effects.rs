@@ -209,8 +209,9 @@ fn addresses_that_cannot_be_asked_fail() {
     let place = scripted();
     for url in ["ftp://127.0.0.1/", "127.0.0.1", "http://", "http://a@127.0.0.1/", "http://127.0.0.1:1/"] {
         let (told, results) = perform(&place, "", &fetch(url), &[ALLOW]);
-        told.expect(1, "X07WASM_HTTP_EFFECT_HTTP_FETCH_FAILED");
+        let report = told.expect(1, "X07WASM_HTTP_EFFECT_HTTP_FETCH_FAILED");
         assert_eq!(results[0]["ok"], false, "{url}");
+        assert_eq!(report["meta"]["nondeterminism"]["uses_network"], false, "{url}: nothing was sent");
     }
 }
 

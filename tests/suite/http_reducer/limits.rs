@@ -1,8 +1,9 @@
 //! Every limit of a request and of a call.
 
-use super::{build, diagnostic, example, incident, line, scripted, serve};
+use super::{build, diagnostic, example, incident, line, scripted, serve, serve_with};
 use crate::support::Place;
 use serde_json::{Value, json};
+use std::net::TcpListener;
 
 /// Runs the canary of `r.wasm` and expects a limit.
 #[track_caller]
@@ -68,6 +69,36 @@ fn a_call_has_fuel_time_output_and_memory() {
     let spin = Place::with_example("spin");
     build(&spin, "spin", "r.wasm");
     canary(&spin, "--max-fuel none --max-wall-ms 50", "X07WASM_BUDGET_EXCEEDED_WALLTIME");
+}
+
+#[test]
+fn a_request_has_a_time_for_its_calls_and_its_effects() {
+    let code = "X07WASM_BUDGET_EXCEEDED_WALLTIME";
+    let spin = Place::with_example("spin");
+    build(&spin, "spin", "r.wasm");
+    let report = canary(&spin, "--max-fuel none --max-wall-ms none --max-wall-ms-per-request 50", code);
+    let notes = diagnostic(&report, code)["notes"].to_string();
+    assert!(notes.contains("--max-wall-ms-per-request"), "{notes}");
+    // It takes connections and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", silent.local_addr().expect("an address"));
+    let fetch = |id: &str| json!({"id": id, "type": "http.fetch", "method": "GET", "url": url, "headers": [], "body": {"bytes_len": 0}});
+    let lines = line("a", &json!([fetch("f"), fetch("g")]).to_string()) + &line("b", "[]");
+    let place = scripted();
+    let run = serve_with(
+        &place,
+        "--max-wall-ms-per-request 3000 --json",
+        &lines,
+        &[("X07_WASM_HTTP_FETCH_ALLOW_HOSTS", "127.0.0.1")],
+    );
+    let report = run.expect(4, code);
+    assert_eq!(run.codes().iter().filter(|c| c.starts_with("X07WASM_HTTP_EFFECT")).count(), 0, "one reason is enough");
+    let problem = diagnostic(&report, code);
+    assert_eq!((&problem["data"]["request_id"], &problem["data"]["step"]), (&json!("a"), &json!(0)));
+    assert!(problem["message"].as_str().is_some_and(|m| m.contains("--max-wall-ms-per-request")), "{problem}");
+    assert_eq!(report["result"]["responses"][0]["status"], 500);
+    assert_eq!(report["result"]["responses"][1]["status"], 200, "each request has its own time");
+    assert_eq!(report["meta"]["nondeterminism"]["uses_network"], true);
 }
 
 #[test]

@@ -17,11 +17,16 @@ struct Listener {
 
 impl Listener {
     fn start(place: &Place, arguments: &str) -> Self {
+        Self::start_with(place, arguments, &[])
+    }
+
+    fn start_with(place: &Place, arguments: &str, variables: &[(&str, &str)]) -> Self {
         let words = format!("http serve --component r.wasm --addr 127.0.0.1:0 {arguments} --json");
         let mut child = Command::new(env!("CARGO_BIN_EXE_x07-wasm"))
             .args(words.split_whitespace())
             .current_dir(place.path(""))
             .env_remove("X07_WASM_HTTP_FETCH_ALLOW_HOSTS")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -154,7 +159,7 @@ fn responses_that_http_does_not_allow_are_not_sent() {
             .to_string()
     };
     let listener = Listener::start(&place, "--stop-after 4");
-    let send = |changes: Value| ask(listener.addr, "POST / HTTP/1.1", frame(&changes).as_bytes());
+    let send = |changes: Value| ask(listener.addr, "POST / HTTP/1.1\r\nx-request-id: r", frame(&changes).as_bytes());
     let good = send(json!({"headers": [{"k": "X-A", "v": "é"}, {"k": "Content-Length", "v": "99"}]}));
     assert_eq!((good.status, good.body.as_slice()), (200, &b"hi"[..]));
     assert!(good.head.contains("x-a: é"), "{}", good.head);
@@ -229,6 +234,31 @@ fn a_request_can_wait_for_another_server() {
 }
 
 #[test]
+fn what_went_wrong_is_told_also_when_the_client_has_left() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/", silent.local_addr().expect("an address"));
+    let place = scripted();
+    let allowed = [("X07_WASM_HTTP_FETCH_ALLOW_HOSTS", "127.0.0.1")];
+    let listener = Listener::start_with(&place, "--stop-after 2", &allowed);
+    let fetch = |id: &str, url: &str| json!({"id": id, "type": "http.fetch", "method": "GET", "url": url, "headers": [], "body": {"bytes_len": 0}});
+    let body = json!([fetch("denied", "http://example.com/"), fetch("waits", &url)]).to_string();
+    let mut client = TcpStream::connect(listener.addr).expect("connected");
+    let head = format!("POST / HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n\r\n", listener.addr, body.len());
+    client.write_all(head.as_bytes()).expect("sent");
+    client.write_all(body.as_bytes()).expect("sent");
+    // The first effect was refused once the second one is here.
+    let _waiting = silent.accept().expect("the reducer's request");
+    drop(client);
+    assert_eq!(ask(listener.addr, "GET / HTTP/1.1", b"[]").status, 200);
+    let (status, report, _) = listener.end();
+    assert_eq!(status, 1, "{report:#}");
+    let refused = diagnostic(&report, "X07WASM_HTTP_EFFECT_HTTP_FETCH_FAILED");
+    assert_eq!(refused["data"]["effect_id"], "denied");
+    assert_eq!(report["result"]["requests"], 2);
+    assert_eq!(report["meta"]["nondeterminism"]["uses_network"], true);
+}
+
+#[test]
 fn an_address_that_is_taken_is_told() {
     let place = example("hello");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -236,4 +266,5 @@ fn an_address_that_is_taken_is_told() {
     let run = place.run(&format!("http serve --component r.wasm --addr {addr} --json"));
     let report = run.expect(1, "X07WASM_SERVE_LISTEN_FAILED");
     assert_eq!(report["result"]["requests"], 0);
+    assert_eq!(report["meta"]["nondeterminism"]["uses_network"], false);
 }

@@ -151,6 +151,28 @@ fn an_incident_before_the_first_frame_replays_nothing_and_says_so() {
 }
 
 #[test]
+fn a_failing_step_that_the_trace_does_not_have_is_warned_of() {
+    let place = Place::new();
+    let trace: Value =
+        serde_json::from_slice(&fs::read(root().join("spec/fixtures/http/trace.min.json")).expect("a fixture"))
+            .expect("JSON");
+    let env = &trace["steps"][0]["env"];
+    let with = |step: u32| {
+        let failed = json!({"case": "req0", "step": step, "env": env, "expected_frame": null, "actual_frame": null});
+        json!({"v": 1, "kind": "x07.http.incident", "error": "e", "trace": trace, "failed": failed}).to_string()
+    };
+    place.write("inc/incident.json", with(0));
+    let run = regress(&place, "inc", "out");
+    run.ok();
+    assert!(run.codes().is_empty(), "{:?}", run.codes());
+    place.write("inc/incident.json", with(1));
+    let report = regress(&place, "inc", "out").expect(0, "X07WASM_HTTP_INCIDENT_STEP_MISSING");
+    let missing = diagnostic(&report, "X07WASM_HTTP_INCIDENT_STEP_MISSING");
+    assert_eq!((&missing["severity"], &missing["data"]["step"]), (&json!("warning"), &json!(1)));
+    assert!(report["result"]["generated_test"]["path"].is_string(), "the test is made all the same");
+}
+
+#[test]
 fn what_is_no_incident_is_refused() {
     let place = Place::new();
     let trace = json!({"v": 1, "kind": "x07.http.trace", "steps": []});

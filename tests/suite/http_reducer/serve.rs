@@ -95,6 +95,12 @@ fn a_body_above_the_limit_is_refused() {
     let report = serve(&place, "--max-request-bytes 4 --json", &lines)
         .expect(3, "X07WASM_HTTP_SERVE_REQUEST_ENVELOPE_SCHEMA_INVALID");
     assert_eq!(report["result"]["requests"], 1);
+    // What counts is what is there, and that is what is said.
+    let lie = r#"{"schema_version":"x07.http.request.envelope@0.1.0","id":"a","method":"GET","path":"/","headers":[],"body":{"bytes_len":0,"text":"12345"}}"#;
+    let report = serve(&place, "--max-request-bytes 4 --json", lie)
+        .expect(3, "X07WASM_HTTP_SERVE_REQUEST_ENVELOPE_SCHEMA_INVALID");
+    let problem = diagnostic(&report, "X07WASM_HTTP_SERVE_REQUEST_ENVELOPE_SCHEMA_INVALID");
+    assert_eq!((&problem["data"]["instance_path"], &report["result"]["requests"]), (&json!("/body"), &json!(0)));
 }
 
 #[test]
@@ -128,6 +134,22 @@ fn arguments_that_contradict_each_other_are_refused() {
     }
     let run = place.run("http serve --component r.wasm --mode canary --arena-cap-bytes 4294967296 --json");
     run.expect(3, "X07WASM_ARENA_CAP_TOO_LARGE");
+    for option in ["--stop-after 1", "--max-concurrent 0", "--access-log", "--max-wall-ms-per-request 0"] {
+        let run = place.run(&format!("http serve --component r.wasm --mode canary {option} --json"));
+        let refused = run.expect(3, "X07WASM_CLI_ARGS_INVALID");
+        let message = diagnostic(&refused, "X07WASM_CLI_ARGS_INVALID")["message"].as_str().expect("text").to_owned();
+        assert!(message.contains(option.split(' ').next().expect("a word")), "{message}");
+        assert_eq!(refused["result"]["requests"], 0);
+    }
+    let run = place.run("http serve --component r.wasm --addr 127.0.0.1:0 --max-concurrent 0 --json");
+    let refused = run.expect(3, "X07WASM_CLI_ARGS_INVALID");
+    let message = &diagnostic(&refused, "X07WASM_CLI_ARGS_INVALID")["message"];
+    assert!(message.as_str().is_some_and(|m| m.contains("--max-concurrent 0")), "{message}");
+    assert_eq!(refused["meta"]["nondeterminism"]["uses_network"], false, "nothing was bound");
+    // All of them at once.
+    let run = place.run("http serve --component r.wasm --stop-after 1 --access-log --json");
+    let count = run.codes().iter().filter(|code| *code == "X07WASM_CLI_ARGS_INVALID").count();
+    assert_eq!(count, 2);
 }
 
 #[test]
@@ -135,8 +157,94 @@ fn a_registry_that_is_broken_stops_everything() {
     let place = example("hello");
     place.write("arch/wasm/index.x07wasm.json", "{}");
     let run = place.run("http serve --component r.wasm --mode canary --json");
-    let report = run.expect(3, "X07WASM_PROFILE_LOAD_FAILED");
+    let report = run.expect(3, "X07WASM_WASM_PROFILE_LOAD_FAILED");
     assert_eq!(report["result"]["requests"], 0);
+}
+
+#[test]
+fn a_profile_that_is_not_there_stops_everything() {
+    let place = example("hello");
+    place.write("t.json", json!({"v": 1, "kind": "x07.http.trace", "steps": []}).to_string());
+    for command in ["http serve --mode canary", "http test --trace t.json"] {
+        for option in ["--profile none", "--profile-file none.json"] {
+            let run = place.run(&format!("{command} --component r.wasm {option} --json"));
+            run.expect(3, "X07WASM_WASM_PROFILE_LOAD_FAILED");
+        }
+    }
+}
+
+#[test]
+fn a_response_to_another_request_is_not_given() {
+    let place = raw();
+    let report = serve(&place, "--trace-out t.json --json", &line("other", &reply(&json!({}))))
+        .expect(3, "X07WASM_HTTP_FRAME_SCHEMA_INVALID");
+    let problem = diagnostic(&report, "X07WASM_HTTP_FRAME_SCHEMA_INVALID");
+    assert_eq!(problem["data"]["instance_path"], "/response/request_id");
+    assert_eq!(report["result"]["responses"], json!([{"status": 500, "headers_count": 0, "body_bytes": 0}]));
+    let incident = incident(&place, &report["result"]["incident_dir"]);
+    assert_eq!(incident["failed"]["actual_frame"]["response"]["request_id"], "req0");
+    // A replay only compares frames.
+    place.run("http test --component r.wasm --trace t.json --json").ok();
+}
+
+#[test]
+fn a_frame_is_no_deeper_than_a_trace_can_hold() {
+    let place = raw();
+    let deep = |levels: usize| {
+        let inner = (2..levels).fold(json!(1), |inner, _| json!([inner]));
+        let mut frame: Value = serde_json::from_str(&reply(&json!({}))).expect("JSON");
+        frame["state"] = json!({ "n": inner });
+        line("req0", &frame.to_string())
+    };
+    let report = serve(&place, "--trace-out t.json --json", &deep(250)).ok();
+    assert_eq!(report["result"]["responses"][0]["status"], 200);
+    place.run("http test --component r.wasm --trace t.json --json").ok();
+    let report = serve(&place, "--json", &deep(251)).expect(3, "X07WASM_HTTP_FRAME_SCHEMA_INVALID");
+    let problem = diagnostic(&report, "X07WASM_HTTP_FRAME_SCHEMA_INVALID");
+    assert!(problem["message"].as_str().is_some_and(|m| m.contains("250 levels")), "{problem}");
+    incident(&place, &report["result"]["incident_dir"]);
+}
+
+#[test]
+fn a_request_with_large_steps_leaves_an_incident_that_can_be_read() {
+    // Every call returns a frame with a state of 6 MiB, and no response.
+    const STATE: usize = 6 << 20;
+    let head = r#"{"v":1,"kind":"x07.http.frame","response":null,"effects":[],"telemetry":{},"state":{"n":""#;
+    let tail = r#""}}"#;
+    let (filled, length) = (head.len() + STATE, head.len() + STATE + tail.len());
+    let place = Place::new();
+    let module = format!(
+        r#"(module
+            (memory (export "memory") 400 400)
+            (global (export "__heap_base") i32 (i32.const 65536))
+            (global (export "__data_end") i32 (i32.const 65536))
+            (data (i32.const 0) {head:?})
+            (data (i32.const 1024) {tail:?})
+            (func (export "x07_solve_v2") (param $ret i32) (param $arena i32) (param i32 i32 i32)
+                (memory.copy (local.get $arena) (i32.const 0) (i32.const {}))
+                (memory.fill (i32.add (local.get $arena) (i32.const {})) (i32.const 120) (i32.const {STATE}))
+                (memory.copy (i32.add (local.get $arena) (i32.const {filled})) (i32.const 1024) (i32.const {}))
+                (i32.store (local.get $ret) (local.get $arena))
+                (i32.store offset=4 (local.get $ret) (i32.const {length}))))"#,
+        head.len(),
+        head.len(),
+        tail.len(),
+    );
+    place.write("r.wasm", wat::parse_str(module).expect("a module"));
+    let limits = "--arena-cap-bytes 8000000 --max-output-bytes 8000000 --max-memory-bytes none --max-fuel none";
+    let run = place.run(&format!(
+        "http serve --component r.wasm --mode canary --max-effect-steps 3 {limits} --max-wall-ms none --trace-out t.json --json"
+    ));
+    let report = run.expect(4, "X07WASM_BUDGET_EXCEEDED_HTTP_EFFECTS_LOOPS");
+    let truncated = diagnostic(&report, "X07WASM_HTTP_SERVE_TRACE_TRUNCATED");
+    assert_eq!(truncated["data"]["requests_left_out"], 1);
+    assert_eq!(document(&place, "t.json", "x07-http.trace")["steps"], json!([]));
+    let found = incident(&place, &report["result"]["incident_dir"]);
+    assert_eq!((found["trace"]["steps"].as_array().map(Vec::len), &found["failed"]["step"]), (Some(1), &json!(2)));
+    assert!(found["error"].as_str().is_some_and(|e| e.contains("the last 2 steps")), "{}", found["error"]);
+    let folder = report["result"]["incident_dir"].as_str().expect("a folder");
+    let run = place.run_args(&["http", "regress", "from-incident", "--incident-dir", folder, "--json"]);
+    run.expect(0, "X07WASM_HTTP_INCIDENT_STEP_MISSING");
 }
 
 #[test]

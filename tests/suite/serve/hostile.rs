@@ -8,8 +8,6 @@ use std::io::{BufRead, BufReader};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 
-const HELLO: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
-
 /// Asserts that an honest client is served.
 #[track_caller]
 fn others_are_served(server: &Server) {
@@ -146,13 +144,15 @@ fn slow_clients_keep_nobody_waiting() {
 #[test]
 fn clients_that_leave_early_leave_nothing_behind() {
     let place = place("http_spin");
-    let server =
-        Server::start(&place, "--stop-after 0 --max-fuel none --max-wall-ms-per-request 60000 --max-concurrent 2");
+    let args = "--stop-after 0 --max-fuel none --max-wall-ms-per-request 60000 --max-concurrent 2 --access-log";
+    let server = Server::start(&place, args);
     // Each would keep a place for a minute.
     for _ in 0..10 {
         let mut client = server.client();
-        client.send(HELLO);
-        let _ = client.reader.get_mut().shutdown(Shutdown::Both);
+        client.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n");
+        client.reader.get_ref().peek(&mut [0]).expect("it is asked for the body");
+        client.send("x");
+        // With bytes unread, the end of the socket resets the connection.
     }
     for part in ["POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n123", "POST / HTTP/1.1\r\nho"] {
         server.client().send(part);
@@ -161,6 +161,10 @@ fn clients_that_leave_early_leave_nothing_behind() {
     assert_eq!(server.client().send("GET / HTTP/1.1\r\n\r\n").reply().status, 400);
     let ended = server.terminate();
     assert_eq!(ended.status, 0, "{:#}", ended.report);
+    let abandoned = diagnostic(&ended.report, "X07WASM_SERVE_HTTP1_CONN_FAILED")["data"]["abandoned"].as_u64();
+    let lines =
+        ended.stderr.iter().filter(|line| line.contains("\"status\":null") && line.contains("abandoned")).count();
+    assert!(abandoned >= Some(10) && lines >= 10, "{abandoned:?} {:?}", ended.stderr);
 }
 
 #[test]

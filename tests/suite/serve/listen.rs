@@ -175,7 +175,13 @@ fn a_server_that_cannot_start_says_why() {
     let listen = "serve --mode listen --component http.component.wasm --json";
     let report = place.run(&format!("{listen} --addr {addr}")).expect(1, "X07WASM_SERVE_LISTEN_FAILED");
     assert_eq!(report["result"]["addr"], json!({ "requested": addr.to_string(), "bound": null }));
-    for wrong in ["--max-concurrent 0", "--max-connections 0", "--max-header-bytes 100", "--idle-timeout-ms 0"] {
+    for wrong in [
+        "--max-concurrent 0",
+        "--max-connections 0",
+        "--max-header-bytes 100",
+        "--idle-timeout-ms 0",
+        "--max-wall-ms-per-request 0",
+    ] {
         place.run(&format!("{listen} {wrong}")).expect(3, "X07WASM_CLI_ARGS_INVALID");
     }
     place.run(&format!("{listen} --addr localhost")).expect(3, "X07WASM_SERVE_ADDR_INVALID");
@@ -238,13 +244,15 @@ fn a_second_signal_ends_at_once() {
     let args = "--stop-after 0 --max-fuel none --max-wall-ms-per-request 60000 --shutdown-grace-ms 60000";
     let server = Server::start(&place, args);
     let mut client = server.client();
-    client.send("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    assert_eq!(server.client().send("GET / HTTP/1.1\r\n\r\n").reply().status, 400, "the server works");
+    client.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\nexpect: 100-continue\r\n\r\n");
+    assert_eq!(client.reply().status, 100, "the request is there");
+    client.send("x");
     // Two of a kind could arrive as one.
     server.signal(rustix::process::Signal::TERM);
     server.signal(rustix::process::Signal::INT);
     let ended = server.end();
-    assert_eq!(ended.status, 0, "{:#}", ended.report);
+    assert_eq!(ended.status, 1, "{:#}", ended.report);
+    assert_eq!(diagnostic(&ended.report, "X07WASM_SERVE_REQUEST_FAILED")["data"]["count"], 1);
     assert!(client.closed());
 }
 

@@ -57,7 +57,11 @@ pub fn explain(error: &CallError) -> Explained {
             trapped(Diag::new(Code::ComponentRunTrap, message).data("trap", text.as_str()), text.clone())
         }
         // A command is neither granted anything nor asked for a response.
-        CallError::Guest { .. } | CallError::NoResponse | CallError::Grant { .. } | CallError::Engine { .. } => {
+        CallError::Guest { .. }
+        | CallError::HeadersTooLarge { .. }
+        | CallError::NoResponse
+        | CallError::Grant { .. }
+        | CallError::Engine { .. } => {
             let message = format!("{text}; please report this as a mistake of x07-wasm");
             trapped(Diag::new(Code::ComponentRunTrap, message).data("trap", text.as_str()), text.clone())
         }

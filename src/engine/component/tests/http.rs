@@ -25,7 +25,7 @@ fn post(body: &'static str) -> Request<Bytes> {
 }
 
 fn http_call(grant: Grant) -> HttpCall {
-    HttpCall { grant, max_response_bytes: 1000 }
+    HttpCall { grant, max_response_bytes: 1000, max_header_bytes: MAX_RESPONSE_HEADER_BYTES }
 }
 
 /// Sends one request to a proxy without a grant.
@@ -113,7 +113,7 @@ fn a_long_body_is_taken_while_it_is_written() {
           (br_if $again (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 20000))))
         (call $end (local.get $s))";
     let service = service(&runtime(limits()), &proxy(long));
-    let call = |max_response_bytes| HttpCall { grant: Grant::nothing(), max_response_bytes };
+    let call = |max_response_bytes| HttpCall { max_response_bytes, ..http_call(Grant::nothing()) };
     let response = block_on(service.call(post(""), call(100_000))).response.unwrap();
     assert_eq!(response.body().len(), 100_000);
     let error = block_on(service.call(post(""), call(99_999))).response.unwrap_err();
@@ -140,7 +140,7 @@ fn a_thousand_headers_are_refused() {
             append((80, 3), (83, 1)),
         );
         let error = failure(limits(), &proxy(&handler));
-        assert_eq!(error, CallError::OutputTooLarge { limit: MAX_RESPONSE_HEADER_BYTES }, "{count}");
+        assert_eq!(error, CallError::HeadersTooLarge { limit: MAX_RESPONSE_HEADER_BYTES }, "{count}");
     }
 }
 

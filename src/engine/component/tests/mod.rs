@@ -46,7 +46,7 @@ fn what_is_shared_between_threads_can_be() {
     let runtime = runtime(Limits::default());
     let component = Component::compile(&runtime, &guests::proxy(guests::HELLO)).unwrap();
     let service = HttpService::prepare(runtime, &component).unwrap();
-    let call = HttpCall { grant: Grant::nothing(), max_response_bytes: 1 };
+    let call = HttpCall { grant: Grant::nothing(), max_response_bytes: 1, max_header_bytes: 1 };
     sent(&service.call(::http::Request::default(), call));
 }
 

@@ -16,7 +16,7 @@ fn a_refused_output_is_reported_and_leaves_an_incident() {
     for (output, code, data) in [
         ("{} x".to_owned(), UNPARSED, json!({"offset": 3})),
         (output(&[("body", r#"{"bytes_len":1,"base64":"!"}"#)]), NO_BASE64, Value::Null),
-        (output(&[("status", "42")]), INVALID, json!({"reason": "status is not a number from 100 to 599"})),
+        (output(&[("status", "42")]), INVALID, json!({"reason": "status is not a number from 200 to 599"})),
     ] {
         let run = host.canary_with(output.as_bytes(), &["--path", "/say?x", "--header", "a: b"]);
         let report = run.expect(1, code);

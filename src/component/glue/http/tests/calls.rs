@@ -272,7 +272,8 @@ fn a_program_that_leaves_no_room_is_refused() {
            (func (export \"x07_solve_v2\") (param i32 i32 i32 i32 i32)))"
     );
     let made = http_native(&wat::parse_str(core).unwrap(), LIMITS, &BUDGETS, StateDoc::None);
-    assert!(matches!(made, Err(GlueError::Link(LinkError::MemoryTooLarge { .. }))), "{made:?}");
+    let Err(GlueError::Link(error)) = &made else { panic!("{made:?}") };
+    assert!(matches!(error, LinkError::MemoryTooLarge { .. }) && error.is_of_module(), "{error}");
 }
 
 #[test]
