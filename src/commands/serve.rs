@@ -150,8 +150,7 @@ fn operations(args: &ServeArgs, context: &mut Context) -> (Option<Arc<Capabiliti
 
 /// The engine that the default profile and the options ask for.
 fn engine(args: &ServeArgs, context: &mut Context) -> Option<Engine> {
-    let selection =
-        Selection { id: args.profile.as_deref(), file: args.profile_file.as_deref(), index: &args.index };
+    let selection = Selection { id: args.profile.as_deref(), file: args.profile_file.as_deref(), index: &args.index };
     let mut notices = Vec::new();
     let selected = select(&mut context.files, &selection, Code::WasmProfileLoadFailed, &mut notices);
     context.extend(notices);

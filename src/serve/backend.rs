@@ -117,11 +117,8 @@ impl Backend {
 
     /// Lets the component answer a request.
     pub async fn call(&self, request: Request<Bytes>, grant: Grant) -> Outcome {
-        let call = HttpCall {
-            grant,
-            max_response_bytes: self.max_response_bytes,
-            max_header_bytes: self.max_header_bytes,
-        };
+        let call =
+            HttpCall { grant, max_response_bytes: self.max_response_bytes, max_header_bytes: self.max_header_bytes };
         judge(self.service.call(request, call).await, self.with_ops)
     }
 }
@@ -173,7 +170,7 @@ mod tests {
     }
 
     fn codes(outcome: &Outcome) -> Vec<String> {
-        outcome.findings.iter().map(|finding| finding.kind().1).collect()
+        outcome.findings.iter().map(|finding| finding.clone().diag().build().code).collect()
     }
 
     #[test]

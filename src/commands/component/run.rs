@@ -118,8 +118,7 @@ fn run(
 
 /// The limits: those of the wasm profile, with what the options replace.
 fn config(args: &ComponentRunArgs, context: &mut Context) -> Option<EngineConfig> {
-    let selection =
-        Selection { id: args.profile.as_deref(), file: args.profile_file.as_deref(), index: &args.index };
+    let selection = Selection { id: args.profile.as_deref(), file: args.profile_file.as_deref(), index: &args.index };
     let mut notices = Vec::new();
     let selected = select(&mut context.files, &selection, Code::WasmProfileLoadFailed, &mut notices);
     context.extend(notices);

@@ -93,7 +93,8 @@ impl HttpService {
     pub async fn call(&self, request: Request<Bytes>, call: HttpCall) -> HttpOutcome {
         let runtime = &*self.inner.runtime;
         let started = Instant::now();
-        let store = HostState::new(runtime.limits(), call.grant, call.max_header_bytes).and_then(|state| new_store(runtime, state, started));
+        let store = HostState::new(runtime.limits(), call.grant, call.max_header_bytes)
+            .and_then(|state| new_store(runtime, state, started));
         let mut store = match store {
             Ok(store) => store,
             Err(error) => {

@@ -92,8 +92,6 @@ impl ServerConfig {
         let mut builder = http1::Builder::new();
         builder
             .header_read_timeout(None::<Duration>)
-            // A client may end its side and still wait for its answer.
-            .half_close(true)
             .max_headers(self.headers_read())
             .max_header_size(header_bytes)
             .max_buf_size(header_bytes.max(BUFFER_BYTES));

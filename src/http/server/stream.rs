@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::watch::{Phase, Watch};
+use super::watch::Watch;
 
 /// With these bytes a client says that it speaks HTTP/2.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -70,19 +70,6 @@ impl Watched {
         self.stream
     }
 
-    /// Notices a client that has reset the connection while it waits for its answer: nobody reads
-    /// then. One that has only ended its side may still want the answer.
-    fn check_reset(&self, cx: &mut Context<'_>) -> io::Result<()> {
-        if self.watch.phase().0 != Phase::Working || self.watch.is_http2() {
-            return Ok(());
-        }
-        let mut byte = [0];
-        match self.stream.poll_peek(cx, &mut ReadBuf::new(&mut byte)) {
-            Poll::Ready(Err(error)) => Err(error),
-            _ => Ok(()),
-        }
-    }
-
     fn noted<T>(&self, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_pending() {
             self.watch.blocked();
@@ -131,7 +118,7 @@ impl AsyncWrite for Watched {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.watch.flushed();
-        Poll::Ready(self.check_reset(cx))
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -162,7 +162,7 @@ fn responses_that_http_does_not_allow_are_not_sent() {
     let send = |changes: Value| ask(listener.addr, "POST / HTTP/1.1\r\nx-request-id: r", frame(&changes).as_bytes());
     let good = send(json!({"headers": [{"k": "X-A", "v": "é"}, {"k": "Content-Length", "v": "99"}]}));
     assert_eq!((good.status, good.body.as_slice()), (200, &b"hi"[..]));
-    assert!(good.head.contains("x-a: é"), "{}", good.head);
+    assert!(!good.head.contains("x-a:"), "only visible ASCII is passed on: {}", good.head);
     assert_eq!(send(json!({"status": 101})).status, 500);
     let split = send(json!({"headers": [{"k": "x", "v": "a\r\nset-cookie: b"}]}));
     assert_eq!(split.status, 500);

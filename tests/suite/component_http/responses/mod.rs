@@ -87,7 +87,10 @@ fn compare(answer: &Answer, fate: &Fate, what: &str) {
         Fate::Sent(status, headers, body) => {
             let found: Vec<(String, String)> =
                 answer.own_headers().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-            assert_eq!((answer.status, &found), (*status, headers), "{what}");
+            // The server passes on what is visible ASCII.
+            let plain = |text: &str| text.bytes().all(|b| matches!(b, b'\t' | b' '..=b'~'));
+            let headers: Vec<_> = headers.iter().filter(|(_, value)| plain(value)).cloned().collect();
+            assert_eq!((answer.status, found), (*status, headers), "{what}");
             assert!(answer.body == *body, "{what}: {:?}", String::from_utf8_lossy(&answer.body));
         }
         Fate::Refused(code) => {
@@ -103,7 +106,9 @@ fn report(run: &Run, refusals: &[&str]) {
     let codes: BTreeSet<&str> = refusals.iter().copied().collect();
     assert_eq!(errors(&report), codes.into_iter().collect::<Vec<_>>());
     assert_eq!(run.status, i32::from(!refusals.is_empty()));
-    // Each output is a request of its own.
+    // Each output is a request of its own; ten of a kind are kept.
     let incidents = report["result"]["incidents"].as_array().expect("a list");
-    assert_eq!(incidents.len(), refusals.len(), "{report:#}");
+    let kept = |code: &str| refusals.iter().filter(|refusal| **refusal == code).count().min(10);
+    let codes: BTreeSet<&str> = refusals.iter().copied().collect();
+    assert_eq!(incidents.len(), codes.into_iter().map(kept).sum::<usize>(), "{report:#}");
 }
