@@ -175,6 +175,14 @@ impl Server {
         stream
     }
 
+    /// Asks a server to end, and waits for it.
+    #[cfg(unix)]
+    pub fn terminate(self) -> Run {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it still runs");
+        self.finish()
+    }
+
     /// Waits for the end of a server that has had its requests.
     pub fn finish(mut self) -> Run {
         let started = Instant::now();
