@@ -35,16 +35,19 @@ fn failed(stdout: &[u8], stderr: &str) -> Result<Outcome, Trap> {
 }
 
 #[test]
-fn an_instance_runs_any_number_of_times() {
+fn a_thousand_runs_of_one_instance_do_not_grow_its_memory() {
     let large = pattern(90_000);
     let mut reversed = large.clone();
     reversed.reverse();
     let (mut native, mut adapter) = (native(&BUDGETS), adapter(&BUDGETS));
+    let sizes = |native: &mut Host, adapter: &mut Host| [native, adapter].map(|h| h.memory().size(&h.store));
+    let before = sizes(&mut native, &mut adapter);
     // Together far more than the bump region holds.
-    for _ in 0..300 {
+    for _ in 0..1000 {
         assert_eq!(native.run(bytes(&large)), done(&large));
         assert_eq!(adapter.run(bytes(&large)), done(&reversed));
     }
+    assert_eq!(sizes(&mut native, &mut adapter), before);
     assert_eq!(native.run(Vec::new()), done(b"nothing"));
     assert_eq!(native.run(bytes(b"abc")), done(b"abc"));
     assert_eq!(adapter.run(Vec::new()), done(b""));
