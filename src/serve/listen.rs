@@ -12,7 +12,6 @@ use http::{Request, Response, StatusCode};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 /// Bytes of responses that a report carries itself: enough to look at a few, and not at what a day
@@ -29,8 +28,6 @@ pub struct Site {
     pub ledger: Ledger,
     /// Writes what failures leave behind.
     pub incidents: Desk,
-    /// Whether the component reached something outside.
-    pub sent: AtomicBool,
 }
 
 /// What remains of the requests.
@@ -42,8 +39,6 @@ pub struct Ended {
     pub entries: Entries,
     /// What failures left behind.
     pub incidents: Written,
-    /// Whether the component reached something outside.
-    pub sent: bool,
 }
 
 /// Serves until the server ends. The address is told on standard error as soon as clients can
@@ -58,7 +53,7 @@ pub fn run(config: &ServerConfig, site: Site) -> Result<Ended, ServerError> {
     let incidents = site.incidents.close();
     let summary = served?;
     let entries = site.ledger.entries(incidents.omitted);
-    Ok(Ended { summary, entries, incidents, sent: site.sent.load(Relaxed) })
+    Ok(Ended { summary, entries, incidents })
 }
 
 fn announce(addr: SocketAddr) {
@@ -145,9 +140,6 @@ impl Service for Visitor {
 
 impl Site {
     fn answered(&self, outcome: Outcome, snapshot: Option<Snapshot>, info: RequestInfo, wall_ms: u64) -> Answer {
-        if outcome.sent {
-            self.sent.store(true, Relaxed);
-        }
         let failed = outcome.failed();
         let (status, body) = match &outcome.response {
             Ok(response) => (response.status(), Some(response.body())),

@@ -40,6 +40,7 @@ fn a_connection_is_kept_and_requests_may_be_sent_ahead() {
     assert_eq!(responses.len(), 4);
     assert!(responses.iter().all(|r| r["ok"] == true && r["status"] == 200), "{result:#}");
     assert_eq!(responses[0]["body"]["base64"], "b25l");
+    assert_eq!(ended.report["meta"]["nondeterminism"]["uses_network"], true);
 }
 
 #[test]
