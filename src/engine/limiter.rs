@@ -118,3 +118,26 @@ impl ResourceLimiter for Limiter {
         MAX_TABLES
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_memories_together_have_twice_the_limit_of_one() {
+        let mut limiter = Limiter::new(&Limits { memory_bytes: Some(100), ..Limits::default() });
+        let refused = |outcome: Result<bool, wasmtime::Error>| {
+            let error = outcome.unwrap_err();
+            let refused = error.downcast_ref::<MemoryRefused>().unwrap();
+            (refused.wanted, refused.limit)
+        };
+        assert_eq!(refused(limiter.memory_growing(0, 101, None)), (101, 100));
+        assert!(limiter.memory_growing(0, 100, None).unwrap());
+        assert!(limiter.memory_growing(0, 60, None).unwrap());
+        assert!(limiter.memory_growing(60, 100, None).unwrap());
+        assert_eq!(refused(limiter.memory_growing(0, 1, None)), (201, 200));
+        let mut free = Limiter::new(&Limits::default());
+        assert!(free.memory_growing(0, usize::MAX, None).unwrap());
+    }
+}

@@ -8,6 +8,7 @@
 //! | [`emit`] | result + context → one schema-valid report |
 //! | [`human`] | the same for people, on standard error |
 //! | [`incident`] | the bundle that a failed run leaves behind |
+//! | [`registry`] | the tool's own registries, where a project has none |
 //! | [`nested`] | the report of a step that could be a command of its own |
 //!
 //! Nothing here knows a command's subject.
@@ -19,6 +20,7 @@ pub mod exit;
 pub mod human;
 pub mod incident;
 pub mod nested;
+pub mod registry;
 
 pub use context::Context;
 pub use diagnostic::{Diag, DocumentCodes};

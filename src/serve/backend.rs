@@ -194,6 +194,16 @@ mod tests {
     }
 
     #[test]
+    fn each_place_that_was_refused_is_a_finding_of_its_own() {
+        let denied = |host: &str| {
+            let target = Target { scheme: "http".to_owned(), host: host.to_owned(), port: 80 };
+            super::denied(&Denial { target, reason: DenialReason::NotGranted }, true).kind()
+        };
+        assert_eq!(denied("a.example"), denied("a.example"));
+        assert_ne!(denied("a.example"), denied("b.example"));
+    }
+
+    #[test]
     fn a_denial_explains_a_failure_but_no_limit() {
         let handled = outcome(answered(200, &[]), 1);
         assert_eq!(codes(&handled), ["X07WASM_CAPS_NET_DENIED"]);

@@ -5,9 +5,10 @@
 
 use super::linked::Linked;
 use crate::contract::files::{Files, MAX_DOCUMENT_BYTES, shown};
-use crate::contract::load::{self, LoadError};
+use crate::contract::load;
 use crate::contract::path::safe_join;
 use crate::report::diagnostic::unreadable;
+use crate::report::registry::Carried;
 use crate::report::{Code, Diag, DocumentCodes};
 use regex::{Regex, RegexBuilder};
 use semver::VersionReq;
@@ -187,20 +188,8 @@ pub fn select(files: &mut Files, choice: Choice<'_>) -> Selected {
 
 fn from_registry(files: &mut Files, index: &Path, id: Option<&str>, mut diagnostics: Vec<Diag>) -> Selected {
     let path = shown(index);
-    let (loaded, carried) = match files.load::<ArchWasmToolchainIndex>(index) {
-        Err(LoadError::Read(error)) if error.is_missing() && index == Path::new(DEFAULT_INDEX) => {
-            files.record_builtin(DEFAULT_INDEX, CARRIED_INDEX.as_bytes());
-            diagnostics.push(
-                Diag::new(
-                    Code::RegistryBuiltinUsed,
-                    format!("there is no {DEFAULT_INDEX}, so the toolchain profiles built into x07-wasm are used"),
-                )
-                .data("index", format!("builtin:{DEFAULT_INDEX}")),
-            );
-            (load::from_bytes::<ArchWasmToolchainIndex>(DEFAULT_INDEX, CARRIED_INDEX.as_bytes()), true)
-        }
-        other => (other, false),
-    };
+    let carried = Carried { path: DEFAULT_INDEX, text: CARRIED_INDEX, lists: "toolchain profiles" };
+    let (loaded, carried) = carried.load::<ArchWasmToolchainIndex>(files, index, &mut diagnostics);
     let document = match loaded {
         Ok(loaded) => loaded.document,
         Err(error) => {

@@ -4,7 +4,8 @@ use super::{DEFAULT_INDEX, DEFAULT_PROFILE, builtin};
 use crate::contract::files::{Files, MAX_DOCUMENT_BYTES, shown};
 use crate::contract::load::{self, LoadError, Loaded};
 use crate::contract::path::safe_join;
-use crate::report::{Code, Diag, DocumentCodes};
+use crate::report::registry::Carried;
+use crate::report::{Diag, DocumentCodes};
 use std::path::Path;
 pub use x07_wasm_contracts::types::IndexEntry;
 use x07_wasm_contracts::types::{ArchWasmIndex, WasmProfile};
@@ -42,21 +43,9 @@ pub fn open_index(
     codes: RegistryCodes,
     notices: &mut Vec<Diag>,
 ) -> Result<Registry, Vec<Diag>> {
-    let (loaded, is_builtin) = match files.load::<ArchWasmIndex>(path) {
-        Err(LoadError::Read(error)) if error.is_missing() && path == Path::new(DEFAULT_INDEX) => {
-            let text = builtin::file(DEFAULT_INDEX).unwrap_or_default();
-            files.record_builtin(DEFAULT_INDEX, text.as_bytes());
-            notices.push(
-                Diag::new(
-                    Code::RegistryBuiltinUsed,
-                    format!("there is no {DEFAULT_INDEX}, so the profiles built into x07-wasm are used"),
-                )
-                .data("index", format!("builtin:{DEFAULT_INDEX}")),
-            );
-            (load::from_bytes::<ArchWasmIndex>(DEFAULT_INDEX, text.as_bytes()), true)
-        }
-        other => (other, false),
-    };
+    let carried =
+        Carried { path: DEFAULT_INDEX, text: builtin::file(DEFAULT_INDEX).unwrap_or_default(), lists: "profiles" };
+    let (loaded, is_builtin) = carried.load::<ArchWasmIndex>(files, path, notices);
     let document = loaded.map_err(|e| codes.index.diagnose("wasm profile registry", &e))?.document;
     let default_id = document.defaults.and_then(|d| d.default_profile_id).unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
     Ok(Registry { path: shown(path), entries: document.profiles, default_id, builtin: is_builtin })

@@ -3,6 +3,7 @@
 use super::{DEFAULT_INDEX, builtin};
 use crate::contract::files::{Files, shown};
 use crate::contract::load::{self, DocumentProblem, LoadError, ProblemKind};
+use crate::report::registry::Carried;
 use crate::report::{Code, Diag, DocumentCodes};
 use std::path::Path;
 use x07_wasm_contracts::types::ArchWitIndex;
@@ -82,20 +83,11 @@ pub fn open_with(
     codes: RegistryCodes,
     notices: &mut Vec<Diag>,
 ) -> Result<Registry, Vec<Diag>> {
-    match files.load::<ArchWitIndex>(index) {
-        Ok(loaded) => Ok(Registry { path: shown(index), entries: loaded.document.packages, builtin: false }),
-        Err(LoadError::Read(error)) if error.is_missing() && index == Path::new(DEFAULT_INDEX) => {
-            notices.push(
-                Diag::new(
-                    Code::RegistryBuiltinUsed,
-                    format!("there is no {DEFAULT_INDEX}, so the WIT packages built into x07-wasm are used"),
-                )
-                .data("index", format!("builtin:{DEFAULT_INDEX}")),
-            );
-            carried(files, codes)
-        }
-        Err(error) => Err(diagnose(codes, &error)),
-    }
+    let carried = Carried { path: DEFAULT_INDEX, text: carried_text(), lists: "WIT packages" };
+    let (loaded, builtin) = carried.load::<ArchWitIndex>(files, index, notices);
+    let entries = loaded.map_err(|error| diagnose(codes, &error))?.document.packages;
+    let path = if builtin { format!("builtin:{DEFAULT_INDEX}") } else { shown(index) };
+    Ok(Registry { path, entries, builtin })
 }
 
 /// The registry that the tool carries.
@@ -103,10 +95,14 @@ pub fn open_with(
 /// # Errors
 /// None in a released tool: a test reads it.
 pub(super) fn carried(files: &mut Files, codes: RegistryCodes) -> Result<Registry, Vec<Diag>> {
-    let text = builtin::file(DEFAULT_INDEX).unwrap_or_default();
+    let text = carried_text();
     files.record_builtin(DEFAULT_INDEX, text.as_bytes());
     let loaded = load::from_bytes::<ArchWitIndex>(DEFAULT_INDEX, text.as_bytes()).map_err(|e| diagnose(codes, &e))?;
     Ok(Registry { path: format!("builtin:{DEFAULT_INDEX}"), entries: loaded.document.packages, builtin: true })
+}
+
+fn carried_text() -> &'static str {
+    builtin::file(DEFAULT_INDEX).unwrap_or_default()
 }
 
 fn diagnose(codes: RegistryCodes, error: &LoadError) -> Vec<Diag> {

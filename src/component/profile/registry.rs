@@ -4,6 +4,7 @@ use super::{DEFAULT_INDEX, builtin};
 use crate::contract::files::{Files, MAX_DOCUMENT_BYTES, shown};
 use crate::contract::load::{self, DocumentProblem, LoadError, ProblemKind};
 use crate::contract::path::safe_join;
+use crate::report::registry::Carried;
 use crate::report::{Code, Diag, DocumentCodes};
 use std::path::Path;
 use x07_wasm_contracts::types::{ArchWasmComponentIndex, IndexEntry, WasmComponentProfile};
@@ -78,21 +79,12 @@ pub fn open_index(
     codes: ProfileCodes,
     notices: &mut Vec<Diag>,
 ) -> Result<Registry, Vec<Diag>> {
-    let (loaded, is_builtin) = match files.load::<ArchWasmComponentIndex>(path) {
-        Err(LoadError::Read(error)) if error.is_missing() && path == Path::new(DEFAULT_INDEX) => {
-            let text = builtin::file(DEFAULT_INDEX).unwrap_or_default();
-            files.record_builtin(DEFAULT_INDEX, text.as_bytes());
-            notices.push(
-                Diag::new(
-                    Code::RegistryBuiltinUsed,
-                    format!("there is no {DEFAULT_INDEX}, so the component profiles built into x07-wasm are used"),
-                )
-                .data("index", format!("builtin:{DEFAULT_INDEX}")),
-            );
-            (load::from_bytes::<ArchWasmComponentIndex>(DEFAULT_INDEX, text.as_bytes()), true)
-        }
-        other => (other, false),
+    let carried = Carried {
+        path: DEFAULT_INDEX,
+        text: builtin::file(DEFAULT_INDEX).unwrap_or_default(),
+        lists: "component profiles",
     };
+    let (loaded, is_builtin) = carried.load::<ArchWasmComponentIndex>(files, path, notices);
     let document = loaded.map_err(|e| codes.index.diagnose("component profile registry", &e))?.document;
     Ok(Registry {
         path: shown(path),

@@ -104,6 +104,18 @@ fn a_module_whose_start_never_ends_is_stopped() {
 }
 
 #[test]
+fn a_profile_can_be_chosen_wherever_guests_run() {
+    let place = crate::support::Place::new();
+    place.write("empty.wasm", wat::parse_str("(component)").expect("a component"));
+    for command in ["component run", "serve", "http serve --mode canary", "http test --trace t.json"] {
+        let run = place.run(&format!("{command} --component empty.wasm --profile nowhere --json"));
+        run.expect(3, "X07WASM_WASM_PROFILE_LOAD_FAILED");
+        let run = place.run(&format!("{command} --component empty.wasm --profile wasm_debug --json"));
+        assert!(!run.codes().iter().any(|code| code.ends_with("PROFILE_LOAD_FAILED")), "{command}");
+    }
+}
+
+#[test]
 fn the_limits_of_the_projects_default_profile_are_used() {
     let place = built("cli-native");
     copy_tree(&root().join("arch"), &place.path("arch"));

@@ -241,6 +241,8 @@ fn a_state_that_no_header_can_carry_fails_the_request() {
             run.ok();
         } else {
             assert_eq!(errors(&run.expect(4, OUTPUT)), [OUTPUT], "{length}");
+            let more = ["--path", "/next", "--max-response-header-bytes", "1000000"];
+            host.canary_with(state.as_bytes(), &more).ok();
         }
     }
 }

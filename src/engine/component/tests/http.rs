@@ -129,6 +129,31 @@ fn a_body_without_end_ends() {
 }
 
 #[test]
+fn a_response_without_a_body_may_tell_its_length() {
+    let answer = |method: Method, status: u16| {
+        let handler = format!(
+            "(local.set $n (call $new-fields)) {}
+             (local.set $n (call $new-response (local.get $n)))
+             (drop (call $set-status (local.get $n) (i32.const {status})))
+             (call $end (call $begin-with (local.get $out) (local.get $n)))",
+            append((96, 14), (83, 1)),
+        );
+        let request = Request::builder().method(method).uri("/").body(Bytes::new()).unwrap();
+        block_on(service(&runtime(limits()), &proxy(&handler)).call(request, http_call(Grant::nothing()))).response
+    };
+    for (method, status) in [(Method::HEAD, 200), (Method::HEAD, 404), (Method::GET, 304)] {
+        let response = answer(method, status).unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-length"]),
+            (status, &"1".parse().unwrap())
+        );
+        assert!(response.body().is_empty());
+    }
+    let lacking = answer(Method::GET, 200);
+    assert!(matches!(lacking, Err(CallError::Guest { .. })), "{lacking:?}");
+}
+
+#[test]
 fn a_thousand_headers_are_refused() {
     for count in [1000, 100_000] {
         let handler = format!(
